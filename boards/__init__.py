@@ -1,0 +1,1 @@
+"""Boards: their tops, clocks, pins and flash, and the tool runs that make a bitstream."""

@@ -1,0 +1,1 @@
+"""Processing elements: the arithmetic of each number system."""

@@ -1,0 +1,1 @@
+"""Running the hardware without hardware: Amaranth's simulator, cocotb benches on Verilator."""

@@ -1,0 +1,1 @@
+"""From data to integers: data sets, integer networks, the golden model, training, host driver."""

@@ -5,6 +5,7 @@ This is the waist of the project: training and importers end here, the golden mo
 """
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 
@@ -178,6 +179,8 @@ class Network:
     provenance: dict = field(default_factory=dict)
 
     def __post_init__(self):
+        if not re.fullmatch(r"\w[\w.-]*", self.name, re.ASCII):
+            raise NetworkError(f"network {self.name!r}: a name is letters, digits, '_', '-', '.'")
         if not self.layers:
             raise NetworkError(f"network {self.name}: it has no layers")
         if self.input.element.bits > 32:
@@ -194,6 +197,8 @@ class Network:
         """Every tensor by the name of the layer that gives it; ``input`` is the network's."""
         tensors = {"input": self.input}
         for layer in self.layers:
+            if not re.fullmatch(r"[A-Za-z]\w*", layer.name, re.ASCII):
+                raise NetworkError(f"layer {layer.name!r}: a name is letters, digits and '_'")
             if layer.name in tensors:
                 raise NetworkError(f"layer {layer.name}: another layer has the same name")
             if len(layer.inputs) != 1:
@@ -320,7 +325,8 @@ def _decode(header: dict, arrays: dict[str, np.ndarray]) -> Network:
             raise ValueError(f"{where}: the file has no array {member!r}")
         if not arrays[member].size:
             raise ValueError(f"{where}: {key!r} is empty")
-        return arrays[member]
+        found = arrays[member]   # stored in the smallest type; all arithmetic is on 64 bits
+        return found.astype(np.int64) if found.dtype.kind in "iu" else found
 
     def decode(table, index):
         name = take(table, "name", str, f"layer {index}")

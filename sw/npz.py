@@ -79,7 +79,7 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
         if reader is None:
             raise ValueError(f"array {info.filename}: format {version} is not known")
         shape, fortran, dtype = reader(file, max_header_size=PREAMBLE)
-        if dtype.hasobject or dtype.kind not in "biuf" or fortran:
+        if dtype.hasobject or dtype.kind not in "biuf" or dtype == np.uint64 or fortran:
             raise ValueError(f"array {info.filename}: a network holds plain numbers, not {dtype}")
         size = math.prod(shape) * dtype.itemsize
         if not 0 <= info.file_size - size <= PREAMBLE:

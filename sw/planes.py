@@ -61,13 +61,14 @@ def pack_rom(plane: Plane, *, lanes: int, simd: int) -> np.ndarray:
 
     Row ``o`` of the plane belongs to lane ``o % lanes``. A lane's memory holds its rows one after
     the other, a row as ``⌈columns / simd⌉`` words; bit ``i`` of word ``s`` of a row is the weight
-    of column ``s · simd + i`` (+1 stored as 1). Rows and columns beyond the plane are stored as 0.
+    of column ``s · simd + i`` (+1 stored as 1). Places beyond the plane are stored as 1: an input
+    bit of 0, which is what streams are filled with, disagrees there and counts nothing.
 
     Returns bits of shape (lanes, words, simd) with words = ⌈rows / lanes⌉ · ⌈columns / simd⌉.
     """
     rows, columns = plane.codes.shape
     groups, steps = -(-rows // lanes), -(-columns // simd)
-    bits = np.zeros((groups * lanes, steps * simd), np.uint8)
+    bits = np.ones((groups * lanes, steps * simd), np.uint8)
     bits[:rows, :columns] = plane.codes > 0
     return bits.reshape(groups, lanes, steps, simd).swapaxes(0, 1).reshape(lanes, -1, simd)
 

@@ -1,1 +1,1 @@
-"""Training (extra `train`): one recipe a file."""
+"""Training, one recipe a file: `python -m sw.train mnist-bnn`. The only folder that needs torch."""

@@ -1,0 +1,56 @@
+"""Consistent overhead byte stuffing (Cheshire and Baker 1999), as it is decoded in hardware."""
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+# A byte of a packet, or its end: then ``intact`` tells that it did not come too early.
+EVENT = data.StructLayout({"data": 8, "end": 1, "intact": 1})
+
+
+class CobsDecoder(wiring.Component):
+    """Decodes packets that a zero byte ends each.
+
+    Equals ``cobs.decode``, and adds an end to each packet that is not empty. Takes a byte a cycle;
+    latency none.
+
+    Members
+    -------
+    i : In(stream.Signature(8))
+        Encoded bytes.
+    o : Out(stream.Signature(EVENT))
+        Decoded bytes, and the end of each packet.
+    """
+    i: In(stream.Signature(8))
+    o: Out(stream.Signature(EVENT))
+
+    def elaborate(self, platform):
+        m = Module()
+
+        # A block is a code byte and as many bytes as it says, less one. It stands for these bytes
+        # and a zero, but for the longest block and for the last one of a packet, which have none.
+        left = Signal(8)
+        begun = Signal()
+        owed = Signal()
+        byte = self.i.payload
+        delimiter = Signal()
+        code = Signal()
+        m.d.comb += [
+            delimiter.eq(byte == 0),
+            code.eq(left == 0),
+            self.o.p.data.eq(Mux(code, 0, byte)),
+            self.o.p.end.eq(delimiter),
+            self.o.p.intact.eq(code),
+            self.o.valid.eq(self.i.valid & Mux(delimiter, begun, owed | ~code)),
+            self.i.ready.eq(self.o.ready),
+        ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [
+                left.eq(Mux(code, byte, left) - 1),
+                begun.eq(1),
+            ]
+            with m.If(code):
+                m.d.sync += owed.eq(byte != 255)
+            with m.If(delimiter):
+                m.d.sync += [left.eq(0), begun.eq(0), owed.eq(0)]
+
+        return m

@@ -1,0 +1,26 @@
+"""The cocotb end of :mod:`sim.accelerator`: starts the hardware and watches it finish."""
+import json
+from pathlib import Path
+
+import cocotb
+from cocotb.triggers import First, RisingEdge, Timer
+
+PERIOD = 10        # ns, of clock.v
+GLANCE = 20_000    # cycles between looks at how far it is
+AFTER = 1_000      # cycles in which nothing more may come
+
+
+@cocotb.test()
+async def play(dut):
+    limit = int(cocotb.plusargs["limit"])
+    dut.rst.value = 1
+    await Timer(4 * PERIOD, "ns")
+    dut.rst.value = 0
+    while not dut.done.value and (left := limit - dut.cycles.value.to_unsigned()) > 0:
+        await First(RisingEdge(dut.done), Timer(min(GLANCE, left) * PERIOD, "ns"))
+        Path("progress.part").write_text(str(dut.count.value.to_unsigned()))
+        Path("progress.part").replace("progress")
+    await Timer(AFTER * PERIOD, "ns")
+    Path("counters.json").write_text(json.dumps({
+        name: getattr(dut, name).value.to_unsigned()
+        for name in ("count", "cycles", "first", "last")}))

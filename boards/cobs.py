@@ -1,10 +1,9 @@
 """Consistent overhead byte stuffing (Cheshire and Baker 1999), as it is decoded in hardware."""
 from amaranth import *
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-# A byte of a packet, or its end: then ``intact`` tells that it did not come too early.
-EVENT = data.StructLayout({"data": 8, "end": 1, "intact": 1})
+from boards.packets import EVENT
 
 
 class CobsDecoder(wiring.Component):

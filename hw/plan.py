@@ -273,13 +273,13 @@ def _fold(layer, cycles, price):
         steps = transfers(columns, simd)
         if steps > cycles or (simd > 1 and simd >= 2 * columns):
             continue
-        pe = transfers(rows, cycles // steps)
-        depth = steps * transfers(rows, pe)
-        bits = pe * simd
-        memory = min(transfers(bits, _slice_bits(depth)) * price, bits * _rom_cells(depth))
-        buffer = min(transfers(simd, 16) * price, 2 * simd * steps) if pe < rows else 0
-        narrow = _narrow_cells(pe, columns)
-        options.append((pe * _pe_cells(simd, columns) + memory + buffer + narrow, simd, pe))
+        for pe in {transfers(rows, cycles // steps), rows}:   # all rows at once need no replay
+            depth = steps * transfers(rows, pe)
+            bits = pe * simd
+            memory = min(transfers(bits, _slice_bits(depth)) * price, bits * _rom_cells(depth))
+            replay = min(transfers(simd, 16) * price, 2 * simd * steps) if pe < rows else 0
+            lanes = pe * _pe_cells(simd, columns) + _narrow_cells(pe, columns)
+            options.append((lanes + memory + replay, simd, pe))
     return min(options)[1:] if options else None
 
 

@@ -37,7 +37,7 @@ class Popcount(wiring.Component):
             raise TypeError(f"Width must be a positive integer, not {width!r}")
         self.width = width
         self.registered = registered
-        self.levels = _levels(width)
+        self.levels = levels(width)
         super().__init__({
             "en": In(1, init=1),
             "i": In(width),
@@ -56,14 +56,14 @@ class Popcount(wiring.Component):
                 m.d.comb += signal.eq(value)
             return signal
 
-        def delay(value, levels, name):
-            for level in range(levels):
+        def delay(value, cycles, name):
+            for level in range(cycles):
                 value = register(value, f"{name}_{level}")
             return value
 
         def count(first, width, level):
             """The registered count of ``width`` bits from ``first`` on, as it leaves ``level``."""
-            own = _levels(width)
+            own = levels(width)
             name = f"count_{first}_{width}"
             if own == 1:
                 value = register(_full_adder(self.i[first:first + width]), name)
@@ -109,7 +109,8 @@ def _tree(width):
     return min(trees)
 
 
-def _levels(width):
+def levels(width):
+    """Levels of the tree of a width, and so its latency where it is registered."""
     return _tree(width)[1]
 
 
@@ -117,10 +118,10 @@ def cells(width):
     """Estimate of the cells of a registered popcount of ``width`` bits: the tree, and registers
     for the bits that wait for their adder and the counts that wait for their partner."""
     def waiting(width):
-        own = _levels(width)
+        own = levels(width)
         if own == 1:
             return 0
         carry, left, right = _tree(width)[2]
-        return carry * (own - 2) + sum(waiting(part) + (own - 1 - _levels(part)) * bits_for(part)
+        return carry * (own - 2) + sum(waiting(part) + (own - 1 - levels(part)) * bits_for(part)
                                        for part in (left, right))
     return _tree(width)[0] + waiting(width)

@@ -25,7 +25,7 @@ class Select(wiring.Component):
     o : Out(stream.Signature(ArrayLayout(shape, lanes)))
     """
     def __init__(self, *, shape, lanes, keep):
-        self.keep = keep
+        self.keep = [int(kept) for kept in keep]
         super().__init__({
             "i": In(stream.Signature(data.ArrayLayout(shape, lanes))),
             "o": Out(stream.Signature(data.ArrayLayout(shape, lanes))),
@@ -34,18 +34,23 @@ class Select(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.rom = rom = Memory(shape=1, depth=len(self.keep),
-                                        init=[int(keep) for keep in self.keep],
+        # What becomes of the next transfer is looked up one ahead, to keep the path short.
+        following = self.keep[1:] + self.keep[:1]
+        m.submodules.rom = rom = Memory(shape=1, depth=len(following), init=following,
                                         attrs={"ram_style": "logic"})
         port = rom.read_port(domain="comb")
-        beat = Signal(range(len(self.keep)))
+        beat = Signal(range(len(following)))
+        keep = Signal(init=self.keep[0])
         m.d.comb += [
             port.addr.eq(beat),
             self.o.payload.eq(self.i.payload),
-            self.o.valid.eq(self.i.valid & port.data),
-            self.i.ready.eq(self.o.ready | ~port.data),
+            self.o.valid.eq(self.i.valid & keep),
+            self.i.ready.eq(self.o.ready | ~keep),
         ]
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += beat.eq(Mux(beat == len(self.keep) - 1, 0, beat + 1))
+            m.d.sync += [
+                keep.eq(port.data),
+                beat.eq(Mux(beat == len(following) - 1, 0, beat + 1)),
+            ]
 
         return m

@@ -48,15 +48,13 @@ class Widen(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        ratio, beats = self.ratio, self.beats
-        slot = Signal(range(ratio))
-        beat = Signal(range(transfers(beats, ratio) * ratio))
-        padding = Signal()
-        free = Signal()
+        # Slots of a frame; those from ``beats`` on are filled with zeros.
+        ratio, slots = self.ratio, transfers(self.beats, self.ratio) * self.ratio
+        slot, beat = Signal(range(ratio)), Signal(range(slots))
+        padding, free = Signal(), Signal()
         word = self.o.payload.as_value()
         piece = self.i.payload.as_value()
         m.d.comb += [
-            padding.eq(beat >= beats),
             free.eq(~self.o.valid | self.o.ready),
             self.i.ready.eq(free & ~padding),
         ]
@@ -66,9 +64,14 @@ class Widen(wiring.Component):
                 m.d.sync += [
                     word.eq(Cat(word, Mux(padding, 0, piece))[len(piece):]),
                     slot.eq(Mux(slot == ratio - 1, 0, slot + 1)),
-                    beat.eq(Mux(beat == transfers(beats, ratio) * ratio - 1, 0, beat + 1)),
                     self.o.valid.eq(slot == ratio - 1),
                 ]
+                if self.beats < slots:
+                    m.d.sync += beat.eq(beat + 1)
+                    with m.If(beat == self.beats - 1):
+                        m.d.sync += padding.eq(1)
+                    with m.If(beat == slots - 1):
+                        m.d.sync += [beat.eq(0), padding.eq(0)]
 
         return m
 

@@ -128,11 +128,13 @@ def build(sources: Sequence[Path | str], top: str, folder: Path | str, *,
         for k, text in enumerate(texts):
             copies.append(Path(scratch) / f"{k}-{Path(sources[k]).name.replace(' ', '-')}")
             copies[-1].write_bytes(text)
-        done = _work("build", options | {"sources": [str(copy) for copy in copies],
-                                         "build_dir": scratch, "log_file": str(log)}, log, {
-            "PATH": f"{tool.folder}{os.pathsep}{os.environ.get('PATH', '')}",
-            "MAKEFLAGS": " ".join(f"{name}={value}" for name, value in flags.items())})
-        if not done:
+        environment = {"PATH": f"{tool.folder}{os.pathsep}{os.environ.get('PATH', '')}",
+                       "MAKEFLAGS": " ".join(f"{name}={value}" for name, value in flags.items())}
+        if shutil.which("ccache"):   # half of the work is the same for every model
+            environment["OBJCACHE"] = "ccache"
+        if not _work("build", options | {"sources": [str(copy) for copy in copies],
+                                         "build_dir": scratch, "log_file": str(log)},
+                     log, environment):
             raise ToolFailed(f"Verilator: {_complaint(log)} (see {log})")
         shutil.copy2(Path(scratch) / top, folder / f"{top}.part")
     (folder / f"{top}.part").replace(folder / top)

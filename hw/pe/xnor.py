@@ -3,7 +3,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.popcount import Popcount
+from hw.popcount import Popcount, levels
 
 
 class XnorPe(wiring.Component):
@@ -41,8 +41,7 @@ class XnorPe(wiring.Component):
         self.columns = columns
         # One bit of each word skips the popcount: it is the carry in of the accumulator.
         self._counted = max(1, simd - 1)
-        self._popcount = Popcount(width=self._counted)
-        self.latency = self._popcount.levels
+        self.latency = levels(self._counted)
         super().__init__({
             "en": In(1),
             "x": In(simd),
@@ -58,7 +57,7 @@ class XnorPe(wiring.Component):
         agree = Signal(self.simd)
         m.d.comb += agree.eq(~(self.x ^ self.w))
 
-        m.submodules.popcount = popcount = self._popcount
+        m.submodules.popcount = popcount = Popcount(width=self._counted)
         m.d.comb += [
             popcount.en.eq(self.en),
             popcount.i.eq(agree[:self._counted]),

@@ -18,7 +18,8 @@ def distort(images, generator, *, degrees=8.0, stretch=0.08, shear=0.08, pixels=
     def uniform(bound):
         return (torch.rand(frames, generator=generator) * 2 - 1) * bound
 
-    turn, wide, high = uniform(math.radians(degrees)), uniform(stretch).exp(), uniform(stretch).exp()
+    turn = uniform(math.radians(degrees))
+    wide, high = uniform(stretch).exp(), uniform(stretch).exp()
     rows = [torch.stack([turn.cos() * wide, uniform(shear) - turn.sin() * high,
                          uniform(2 * pixels / width)], 1),
             torch.stack([turn.sin() * wide, turn.cos() * high, uniform(2 * pixels / height)], 1)]

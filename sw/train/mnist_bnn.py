@@ -7,6 +7,7 @@ along a cosine; distillation from a convolutional network (Hinton et al. 2015) a
 """
 import dataclasses
 import math
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -34,12 +35,12 @@ class Model(nn.Module):
     """
     def __init__(self, sizes):
         super().__init__()
-        self.dense = nn.ModuleList(BinaryLinear(m, n) for m, n in zip(sizes, sizes[1:]))
+        self.dense = nn.ModuleList(BinaryLinear(m, n) for m, n in pairwise(sizes))
         self.norms = nn.ModuleList(nn.BatchNorm1d(n) for n in sizes[1:-1])
         self.log_scale = nn.Parameter(torch.tensor(math.log(2 / math.sqrt(sizes[-2]))))
 
     def forward(self, x):
-        for dense, norm in zip(self.dense, self.norms):
+        for dense, norm in zip(self.dense[:-1], self.norms, strict=True):
             x = Sign.apply(norm(dense(x)))
         return self.dense[-1](x) * self.log_scale.exp()
 

@@ -8,7 +8,9 @@ from amaranth.hdl import signed, unsigned
 from amaranth.sim import Simulator
 from cobs import cobs
 
-from boards.link import Link, PacketReceiver, PacketSender
+from boards.link import Link
+from boards.receiver import Completer, PacketReceiver
+from boards.sender import PacketSender
 from sim.pysim import stream_get, stream_put
 from sw import wire
 from sw.wire import Fault, Kind, Packet
@@ -291,7 +293,8 @@ def test_any_line_gets_the_right_answers(seed):
 
 
 def test_parameters_wrong():
-    for component in (lambda elements: PacketReceiver(elements=elements),
+    for component in (lambda elements: Completer(elements=elements),
+                      lambda elements: PacketReceiver(elements=elements),
                       lambda elements: Link(elements=elements, identity=b"", shape=4)):
         with pytest.raises(TypeError, match=r"^Elements must be an integer, not 2\.5$"):
             component(2.5)

@@ -56,12 +56,10 @@ def test_equals_golden_in_as_many_cycles_as_planned(design):
     assert result.cycles_per_frame == design.accelerator.plan.cycles
 
 
-@pytest.mark.parametrize("stalls", [0.05, 0.7])
+@pytest.mark.parametrize("stalls", [0.2, 0.7])
 def test_equals_golden_under_stalls(design, stalls):
-    result = check(design, stalls=stalls)
-    assert result.cycles_per_frame > design.accelerator.plan.cycles
-    assert check(design, stalls=stalls, seed=1).last == result.last
-    assert check(design, stalls=stalls, seed=2).last != result.last
+    ends = [check(design, stalls=stalls, seed=seed).last for seed in (1, 2, 1)]
+    assert ends[0] == ends[2] != ends[1]
 
 
 def test_single_frame(design):

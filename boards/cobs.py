@@ -7,7 +7,7 @@ from boards.packets import EVENT
 
 
 class CobsDecoder(wiring.Component):
-    """Decodes packets that a zero byte ends each.
+    """Decodes packets, each of which a zero byte ends.
 
     Equals ``cobs.decode``, and adds an end to each packet that is not empty. Takes a byte a cycle;
     latency none.
@@ -27,12 +27,12 @@ class CobsDecoder(wiring.Component):
 
         # A block is a code byte and as many bytes as it says, less one. It stands for these bytes
         # and a zero, but for the longest block and for the last one of a packet, which have none.
-        left = Signal(8)
-        begun = Signal()
-        owed = Signal()
-        byte = self.i.payload
+        byte      = self.i.payload
+        left      = Signal(8)       # bytes of the block to come
+        code      = Signal()        # whether the next byte is a code byte
         delimiter = Signal()
-        code = Signal()
+        begun     = Signal()
+        owed      = Signal()        # whether the block stands for a zero, should one follow
         m.d.comb += [
             delimiter.eq(byte == 0),
             code.eq(left == 0),

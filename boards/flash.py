@@ -1,5 +1,4 @@
 """Writes a bitstream to a board's flash: ``python -m boards.flash FILE --board icebreaker``."""
-import argparse
 import importlib.util
 import re
 import shutil
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hw.errors import ToolFailed, ToolMissing, UserError
+from sw.command import Parser
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ def flash(bitstream, board: str) -> None:
 
 def main(arguments=None) -> int:
     """The command; returns its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m boards.flash",
-                                     description="Write a bitstream to a board's flash.")
+    parser = Parser(prog="python -m boards.flash",
+                    description="Write a bitstream to a board's flash.")
     parser.add_argument("bitstream", metavar="FILE", help="bitstream to write")
     parser.add_argument("--board", metavar="NAME", default="icebreaker",
                         help=f"attached board: {', '.join(PROGRAMMERS)} (default: %(default)s)")

@@ -59,7 +59,7 @@ class Icebreaker(ICEBreakerPlatform):
     # What is left of them for a network, next to the host link and with room to place it.
     BUDGET = Budget("icebreaker", 4750, 30)
     NEXTPNR = ["--up5k", "--package", "sg48"]
-    FIRST_HZ = 39_000_000   # tried first: what designs that fill the chip reach
+    FIRST_HZ = 40_500_000   # tried first: what designs that fill the chip reach
 
     def __init__(self, *, limit_hz: float = CLOCK_HZ):
         if limit_hz < CLOCK_HZ:

@@ -47,7 +47,7 @@ class Link(wiring.Component):
 
     Every packet is answered with one packet, in order. A damaged frame is completed with zeros,
     its class is dropped, and an ERROR takes its place. ``depth`` answers may wait for classes or
-    for the line; a frame that begins while they do is refused as an overrun.
+    for the line; a packet that comes while so many do gets none, and a frame is not handed on.
 
     Parameters
     ----------
@@ -93,16 +93,15 @@ class Link(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.decoder = decoder = CobsDecoder()
+        m.submodules.decoder  = decoder  = CobsDecoder()
+        m.submodules.event    = event    = Relay(shape=EVENT)
         m.submodules.receiver = receiver = PacketReceiver(elements=self.elements)
-        m.submodules.sender = sender = PacketSender(identity=self.identity,
-                                                      shape=self.shape)
-        m.submodules.event = event = Relay(shape=EVENT)
+        m.submodules.decision = decision = Relay(shape=self.shape)
+        m.submodules.sender   = sender   = PacketSender(identity=self.identity, shape=self.shape)
         connect(m, flipped(self.rx), decoder.i)
         connect(m, decoder.o, event.i)
         connect(m, event.o, receiver.i)
         connect(m, receiver.frame, flipped(self.frame))
-        m.submodules.decision = decision = Relay(shape=self.shape)
         connect(m, flipped(self.result), decision.i)
         connect(m, decision.o, sender.result)
         connect(m, sender.tx, flipped(self.tx))

@@ -48,9 +48,9 @@ class Completer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        count = Signal(range(self.elements))
+        count   = Signal(range(self.elements))
         filling = Signal()
-        step = Signal()
+        step    = Signal()
         m.d.comb += [
             self.last.eq(count == self.elements - 1),
             self.i.ready.eq(~filling & ~self.o.valid),
@@ -148,28 +148,34 @@ class PacketReceiver(wiring.Component):
         length   = Mux(is_frame, C(self.elements, 16), 0)
         m.d.comb += feeding.eq(position == Position.PAYLOAD)
         with m.If(byte):
-            m.d.sync += [crc.eq(next_crc(crc, event.data)), position.eq(position + 1)]
+            m.d.sync += crc.eq(next_crc(crc, event.data))
             with m.Switch(position):
                 with m.Case(Position.HEAD):
                     m.d.sync += [
                         sequence.eq(event.data[4:]),
                         is_frame.eq(kind == Kind.FRAME),
                         known.eq((kind == Kind.FRAME) | (kind == Kind.IDENTIFY)),
+                        position.eq(Position.LENGTH_LOW),
                     ]
                 with m.Case(Position.LENGTH_LOW):
-                    with m.If(event.data != length[:8]):
-                        m.d.sync += position.eq(Position.BEYOND)
+                    m.d.sync += position.eq(Mux(event.data == length[:8], Position.LENGTH_HIGH,
+                                                Position.BEYOND))
                 with m.Case(Position.LENGTH_HIGH):
+                    m.d.sync += position.eq(Position.CRC_HIGH)
                     with m.If(event.data != length[8:]):
                         m.d.sync += position.eq(Position.BEYOND)
                     with m.Elif(is_frame & self.verdict.ready):
-                        m.d.sync += fed.eq(1)
-                    with m.Else():
-                        m.d.sync += [position.eq(Position.CRC_HIGH), lost.eq(lost | is_frame)]
+                        m.d.sync += [position.eq(Position.PAYLOAD), fed.eq(1)]
+                    with m.Elif(is_frame):
+                        m.d.sync += lost.eq(1)
                 with m.Case(Position.PAYLOAD):
-                    with m.If(~completer.last):
-                        m.d.sync += position.eq(Position.PAYLOAD)
-                with m.Case(Position.BEYOND):
+                    with m.If(completer.last):
+                        m.d.sync += position.eq(Position.CRC_HIGH)
+                with m.Case(Position.CRC_HIGH):
+                    m.d.sync += position.eq(Position.CRC_LOW)
+                with m.Case(Position.CRC_LOW):
+                    m.d.sync += position.eq(Position.END)
+                with m.Case(Position.END):
                     m.d.sync += position.eq(Position.BEYOND)
         with m.If(self.overrun):
             m.d.sync += lost.eq(1)

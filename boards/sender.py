@@ -47,8 +47,8 @@ class PacketSender(wiring.Component):
         m = Module()
 
         verdict = self.verdict.p
-        good = Signal()
-        value = Signal(8)
+        good    = Signal()
+        value   = Signal(8)
         m.d.comb += [
             good.eq(verdict.fault == 0),
             value.eq(Mux(good, self.result.payload, verdict.fault)),
@@ -58,9 +58,9 @@ class PacketSender(wiring.Component):
         short = stuff(m, [*body, *checksum(m, body)])
         identity = wire.encode(wire.Packet(Kind.IDENTITY, self.identity))
 
-        index = Signal(range(max(len(identity), len(short))))
+        index    = Signal(range(max(len(identity), len(short))))
         identify = Signal()
-        last = Signal()
+        last     = Signal()
         m.d.comb += [
             identify.eq(good & ~verdict.fed),
             last.eq(index == Mux(identify, len(identity) - 1, len(short) - 1)),

@@ -112,6 +112,8 @@ def build(sources: Sequence[Path | str], top: str, folder: Path | str, *,
         "parameters": {name: str(value) for name, value in parameters.items()},
         "defines": {name: str(value) for name, value in defines.items()},
     }
+    texts.insert(0, _ports(top, b"\n".join(texts).decode()).encode())
+    names = ["ports.vlt", *(Path(source).name.replace(" ", "-") for source in sources)]
     flags = FLAGS | (WHEEL_FLAGS if tool.wheel else {})
     made_from = [options, flags, str(tool), metadata.version("cocotb"),
                  str(cocotb_tools.config.libs_dir), *(text.decode() for text in texts)]
@@ -123,11 +125,9 @@ def build(sources: Sequence[Path | str], top: str, folder: Path | str, *,
     folder.mkdir(parents=True, exist_ok=True)
     # Not in the folder itself: make refuses those whose names have spaces.
     with tempfile.TemporaryDirectory(prefix="verilator-") as scratch:
-        copies = [Path(scratch) / "ports.vlt"]
-        copies[0].write_text(_ports(top, b"\n".join(texts).decode()))
-        for k, text in enumerate(texts):
-            copies.append(Path(scratch) / f"{k}-{Path(sources[k]).name.replace(' ', '-')}")
-            copies[-1].write_bytes(text)
+        copies = [Path(scratch) / f"{k}-{name}" for k, name in enumerate(names)]
+        for copy, text in zip(copies, texts, strict=True):
+            copy.write_bytes(text)
         environment = {"PATH": f"{tool.folder}{os.pathsep}{os.environ.get('PATH', '')}",
                        "MAKEFLAGS": " ".join(f"{name}={value}" for name, value in flags.items())}
         if shutil.which("ccache"):   # half of the work is the same for every model
@@ -189,8 +189,10 @@ def _ports(top, text):
     if header is None:
         raise ValueError(f"No source has a module {top} with ports")
     ports = re.sub(r"\[.*?\]|//[^\n]*", "", header[1]).split(",")
+    # Verilator before 5.048 knows a__b by another name, and that a pattern finds.
+    names = [port.split()[-1].replace("__", "*") for port in ports]
     return "`verilator_config\n" + "".join(
-        f'public_flat_rw -module "{top}" -var "{port.split()[-1]}"\n' for port in ports)
+        f'public_flat_rw -module "{top}" -var "{name}"\n' for name in names)
 
 
 def _environment(further):

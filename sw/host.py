@@ -3,7 +3,6 @@
 Several frames are on their way at a time. The board answers in order and repeats sequence
 numbers, so the driver knows which answers are missing, and sends those frames again.
 """
-import argparse
 import sys
 import time
 from collections import Counter, deque
@@ -17,6 +16,7 @@ from rich.progress import Progress
 from serial.tools import list_ports
 
 from sw import data, wire
+from sw.command import Parser
 from sw.element import Bipolar
 from sw.network import Network, NetworkError
 from sw.wire import Fault, Identity, Kind, Packet, PacketError
@@ -193,9 +193,8 @@ def encode(network: Network, images: np.ndarray) -> np.ndarray:
 
 
 def _options(arguments):
-    parser = argparse.ArgumentParser(
-        prog="python -m sw.host",
-        description="Classify frames on a board and compare with the golden model.")
+    parser = Parser(prog="python -m sw.host",
+                    description="Classify frames on a board and compare with the golden model.")
     parser.add_argument("--port", metavar="PORT", required=True, help="serial port of the board")
     parser.add_argument("--network", metavar="FILE", default=MNIST_BNN, type=Path,
                         help="network that the board holds (default: mnist-bnn)")

@@ -1,6 +1,6 @@
 """The recipe of ``mnist-bnn``: a binary network for handwritten digits that fits a small FPGA.
 
-The digit's 20 × 20 box, one threshold on the grey values, two hidden layers: 400-240-112-10, all
+The digit's 20 × 20 box, one threshold on the grey values, two hidden layers: 400-240-96-10, all
 weights and activations −1 or +1, batch norm between (Courbariaux et al. 2016). What makes it
 accurate is distorted copies of the training images and a high learning rate that falls to zero
 along a cosine; distillation from a convolutional network (Hinton et al. 2015) added nothing.
@@ -20,7 +20,7 @@ from sw.train.ste import BinaryLinear, Sign
 
 BOX = 4, 24                 # rows and columns of the image that the network reads
 THRESHOLD = 72              # grey values from here on are +1
-HIDDEN = 240, 112
+HIDDEN = 240, 96
 COPIES = 24                 # distorted copies of the training images, made once
 BATCH = 512
 RATE = 0.04                 # of the latent weights; batch norm learns at 0.3 times that

@@ -270,3 +270,19 @@ def test_command_says_what_is_wrong(tmp_path, capsys, arguments, message):
         arguments = [*arguments, "--network", tmp_path / "net.npz"]
     assert command(*arguments) == 1
     assert capsys.readouterr().err.startswith(message)
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ([], "error: the following arguments are required: --port; see --help"),
+    (["--port", "p", "--frames", "0"],
+     "error: argument --frames: it must be 1 or more, not 0; see --help"),
+    (["--port", "p", "--timeout", "0"],
+     "error: argument --timeout: it must be more than 0, not 0; see --help"),
+    (["--port", "p", "--baud", "fast"],
+     "error: argument --baud: invalid int value: 'fast'; see --help"),
+])
+def test_command_line_wrong(capsys, arguments, message):
+    with pytest.raises(SystemExit) as exit:
+        command(*arguments)
+    assert exit.value.code == 1
+    assert capsys.readouterr().err.strip() == message

@@ -38,7 +38,7 @@ class Stage:
     layer: str
     lanes: int
     cycles: int         # per frame
-    cells: int
+    cells: float
     blocks: int = 0
 
 
@@ -88,7 +88,7 @@ class Plan:
 
     @property
     def cells(self) -> int:
-        return sum(stage.cells for stage in self.stages)
+        return round(sum(stage.cells for stage in self.stages))
 
     @property
     def blocks(self) -> int:
@@ -301,7 +301,7 @@ def _dense_stage(layer, pe, simd, lanes, out):
     cells += 2 * simd * steps + 20 if groups > 1 else 0
     bits = _slice_bits(depth)
     cells += pe * simd * _rom_cells(depth)
-    return DenseStage(layer.name, out, max(groups * max(steps, parts), steps * (simd // lanes)),
+    return DenseStage(layer.name, out, max(groups * max(steps, parts), transfers(columns, lanes)),
                       cells, pe=pe, simd=simd, steps=steps, groups=groups, slice_bits=bits)
 
 
@@ -322,7 +322,7 @@ def _place(stages, blocks):
         if needed <= blocks and saved > 0:
             blocks -= needed
             stage = asdict(stages[k])
-            stage["cells"] -= round(saved * needed)
+            stage["cells"] -= saved * needed
             stage["blocks"] += needed
             stage["block_slices"] += what == "slice"
             stage["block_replay"] |= what == "replay"

@@ -19,7 +19,7 @@ class Widen(wiring.Component):
     """Gathers ``ratio`` transfers into one that is as many times as wide.
 
     Each frame starts a new transfer: zeros fill the last one of the frame before. Takes one
-    transfer a cycle; a frame takes a cycle for each transfer that its wide ones have room for.
+    transfer a cycle.
 
     Parameters
     ----------
@@ -48,30 +48,24 @@ class Widen(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        # Slots of a frame; those from ``beats`` on are filled with zeros.
-        ratio, slots = self.ratio, transfers(self.beats, self.ratio) * self.ratio
-        slot, beat = Signal(range(ratio)), Signal(range(slots))
-        padding, free = Signal(), Signal()
+        ratio, beats = self.ratio, self.beats
         word = self.o.payload.as_value()
         piece = self.i.payload.as_value()
-        m.d.comb += [
-            free.eq(~self.o.valid | self.o.ready),
-            self.i.ready.eq(free & ~padding),
-        ]
-        with m.If(free):
-            m.d.sync += self.o.valid.eq(0)
-            with m.If(padding | self.i.valid):
+        slot, beat = Signal(range(ratio)), Signal(range(beats))
+        # Pieces shift down from the top; the last one of a frame takes the zeros along.
+        spare = transfers(beats, ratio) * ratio - beats
+        last = (beat == beats - 1) if spare else C(0)
+        zeros = C(0, spare * len(piece))
+        m.d.comb += self.i.ready.eq(~self.o.valid | self.o.ready)
+        with m.If(self.i.ready):
+            m.d.sync += self.o.valid.eq(self.i.valid & (last | (slot == ratio - 1)))
+            with m.If(self.i.valid):
                 m.d.sync += [
-                    word.eq(Cat(word, Mux(padding, 0, piece))[len(piece):]),
-                    slot.eq(Mux(slot == ratio - 1, 0, slot + 1)),
-                    self.o.valid.eq(slot == ratio - 1),
+                    word.eq(Mux(last, Cat(word, piece, zeros)[len(zeros) + len(piece):],
+                                Cat(word, piece)[len(piece):])),
+                    slot.eq(Mux(last | (slot == ratio - 1), 0, slot + 1)),
+                    beat.eq(Mux(beat == beats - 1, 0, beat + 1)),
                 ]
-                if self.beats < slots:
-                    m.d.sync += beat.eq(beat + 1)
-                    with m.If(beat == self.beats - 1):
-                        m.d.sync += padding.eq(1)
-                    with m.If(beat == slots - 1):
-                        m.d.sync += [beat.eq(0), padding.eq(0)]
 
         return m
 

@@ -87,13 +87,11 @@ class Harness(wiring.Component):
 
     Members
     -------
-    rst : In(1)
     done : Out(1)
         High after as many results as the plusarg ``output_count`` says.
     count, cycles, first, last : Out(32)
         Results; cycles since reset; the cycles of the first and of the latest result.
     """
-    rst: In(1)
     done: Out(1)
     count: Out(32)
     cycles: Out(32)
@@ -108,8 +106,7 @@ class Harness(wiring.Component):
         m = Module()
 
         m.domains.sync = sync = ClockDomain()
-        m.submodules.clock = Instance("clock", o_clk=sync.clk)
-        m.d.comb += sync.rst.eq(self.rst)
+        m.submodules.clock = Instance("clock", o_clk=sync.clk, o_rst=sync.rst)
         clocked = {"i_clk": sync.clk, "i_rst": sync.rst}
 
         signals, ports = {}, {}

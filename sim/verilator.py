@@ -106,40 +106,47 @@ def build(sources: Sequence[Path | str], top: str, folder: Path | str, *,
     """
     tool = find()
     folder = Path(folder).resolve()
-    texts = [Path(source).read_bytes() for source in sources]
+    texts = [Path(source).read_text() for source in sources]
+    files = {"ports.vlt": _ports(top, "\n".join(texts))} | {
+        f"{k}-{Path(source).name.replace(' ', '-')}": text
+        for k, (source, text) in enumerate(zip(sources, texts, strict=True))}
     options = {
         "hdl_toplevel": top, "timescale": ["1ns", "1ps"], "build_args": [*ARGUMENTS, *arguments],
         "parameters": {name: str(value) for name, value in parameters.items()},
         "defines": {name: str(value) for name, value in defines.items()},
     }
-    texts.insert(0, _ports(top, b"\n".join(texts).decode()).encode())
-    names = ["ports.vlt", *(Path(source).name.replace(" ", "-") for source in sources)]
     flags = FLAGS | (WHEEL_FLAGS if tool.wheel else {})
-    made_from = [options, flags, str(tool), metadata.version("cocotb"),
-                 str(cocotb_tools.config.libs_dir), *(text.decode() for text in texts)]
+    made_from = [files, options, flags, str(tool), metadata.version("cocotb"),
+                 str(cocotb_tools.config.libs_dir)]
     model = Model(folder, top, hashlib.sha256(json.dumps(made_from).encode()).hexdigest())
-    record, log = folder / f"{top}.digest", folder / f"{top}.build.log"
-    if (folder / top).exists() and record.exists() and record.read_text() == model.digest:
-        return model
-    record.unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    # Not in the folder itself: make refuses those whose names have spaces.
+    record = folder / f"{top}.digest"
+    if not (record.exists() and record.read_text() == model.digest and (folder / top).exists()):
+        record.unlink(missing_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        _compile(tool, files, options, flags, folder / top)
+        record.write_text(model.digest)
+    return model
+
+
+def _compile(tool, files, options, flags, program):
+    """Make ``program`` from ``files``, texts by name; it appears complete or not at all."""
+    log = program.with_name(f"{program.name}.build.log")
+    environment = {"PATH": f"{tool.folder}{os.pathsep}{os.environ.get('PATH', '')}",
+                   "MAKEFLAGS": " ".join(f"{name}={value}" for name, value in flags.items())}
+    if shutil.which("ccache"):   # much of the work is the same for every model
+        environment["OBJCACHE"] = "ccache"
+    # Not beside the program: make refuses folders whose names have spaces.
     with tempfile.TemporaryDirectory(prefix="verilator-") as scratch:
-        copies = [Path(scratch) / f"{k}-{name}" for k, name in enumerate(names)]
-        for copy, text in zip(copies, texts, strict=True):
-            copy.write_bytes(text)
-        environment = {"PATH": f"{tool.folder}{os.pathsep}{os.environ.get('PATH', '')}",
-                       "MAKEFLAGS": " ".join(f"{name}={value}" for name, value in flags.items())}
-        if shutil.which("ccache"):   # half of the work is the same for every model
-            environment["OBJCACHE"] = "ccache"
+        copies = [Path(scratch) / name for name in files]
+        for copy, text in zip(copies, files.values(), strict=True):
+            copy.write_text(text)
         if not _work("build", options | {"sources": [str(copy) for copy in copies],
                                          "build_dir": scratch, "log_file": str(log)},
                      log, environment):
             raise ToolFailed(f"Verilator: {_complaint(log)} (see {log})")
-        shutil.copy2(Path(scratch) / top, folder / f"{top}.part")
-    (folder / f"{top}.part").replace(folder / top)
-    record.write_text(model.digest)
-    return model
+        part = program.with_name(f"{program.name}.part")
+        shutil.copy2(Path(scratch) / program.name, part)
+        part.replace(program)
 
 
 def run(model: Model, module: str, *, folder: Path | str | None = None,

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from hw.errors import UserError
+from hw.plan import Budget, plan
+from sw.element import Bipolar, UInt
+from sw.network import ArgMax, Dense, Network, Select, Tensor, Threshold
+from sw.planes import Plane, bipolar
+from tests.hw.networks import random_network
+
+BUDGET = Budget("test", 4000, 20)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return random_network(np.random.default_rng(0), pixels=64, kept=48, hidden=[30, 20], classes=10)
+
+
+def test_the_fastest_plan_fits(network):
+    found = plan(network, BUDGET)
+    assert found.cells <= BUDGET.cells and found.blocks <= BUDGET.blocks
+    assert found.cycles == max(found.input_beats, *(stage.cycles for stage in found.stages))
+
+
+def test_a_smaller_budget_takes_more_cycles(network):
+    assert plan(network, Budget("small", 900, 4)).cycles > plan(network, BUDGET).cycles
+
+
+@pytest.mark.parametrize("cycles", [64, 100, 400, 3000])
+def test_cycles_asked_for_are_kept_with_fewer_cells_the_more_there_are(network, cycles):
+    found = plan(network, BUDGET, cycles=cycles)
+    assert found.cycles <= cycles
+    assert found.cells <= plan(network, BUDGET, cycles=64).cells
+
+
+def test_block_rams_go_where_they_save_most(network):
+    found = plan(network, Budget("blocks", 4000, 3), cycles=200)
+    assert found.blocks <= 3
+    without = plan(network, Budget("none", 4000, 0), cycles=200)
+    assert without.blocks == 0 and found.cells < without.cells
+
+
+def test_what_does_not_fit_is_said_with_numbers(network):
+    with pytest.raises(UserError, match=r"^network random needs about \d+ logic cells, \d+ more "
+                                        r"than the 200 that tiny has for it$"):
+        plan(network, Budget("tiny", 200, 0))
+
+
+def test_too_few_cycles_are_refused_with_the_fewest(network):
+    with pytest.raises(UserError, match=r"^network random: no folding takes 1 cycles per frame; "
+                                        r"the fastest takes \d+$"):
+        plan(network, BUDGET, cycles=1)
+
+
+def chain(*layers, element=None):
+    return Network("refused", Tensor.full(element or UInt(8), (4,)), layers)
+
+
+W = np.ones((2, 4), int)
+
+
+@pytest.mark.parametrize("network, message", [
+    (chain(Dense("d", ("input",), (bipolar(W),)), ArgMax("a", ("d",))),
+     r"^layer d: it reads uint8, but the xnor datapath reads bipolar; put a Threshold before it$"),
+    (chain(Dense("d", ("input",), (Plane("bipolar", W, np.array([2, 2])),)), ArgMax("a", ("d",)),
+           element=Bipolar()),
+     r"^layer d: its weights must be one bipolar plane with coefficients 1 for the xnor datapath$"),
+    (chain(Select("s", ("input",), np.array([2, 1])), ArgMax("a", ("s",))),
+     r"^layer s: hardware selects channels in ascending order; sort its indices$"),
+    (chain(Dense("d", ("input",), (bipolar(W),)), element=Bipolar()),
+     r"^layer d: a network for hardware ends in ArgMax$"),
+    (chain(Threshold("t", ("input",), np.full((4, 1), 9), np.zeros(4, bool), Bipolar()),
+           ArgMax("a", ("input",))),
+     r"^layer a: hardware is a chain of layers, but it reads input and follows t$"),
+])
+def test_what_has_no_hardware_is_refused_by_name(network, message):
+    with pytest.raises(UserError, match=message):
+        plan(network, BUDGET)

@@ -5,6 +5,7 @@ step whose inputs have not changed is not run again.
 """
 import argparse
 import hashlib
+import io
 import json
 import os
 import sys
@@ -28,6 +29,7 @@ from hw.verilog import External, convert
 from sim import accelerator as simulation
 from sim import verilator
 from sw import data, npz, wire
+from sw.command import Parser
 from sw.network import Dense, Network
 from sw.planes import pack_rom, words_to_ints
 
@@ -51,12 +53,6 @@ def main(arguments=None) -> int:
     except KeyboardInterrupt:
         console.print("interrupted; nothing was left half written", style="yellow")
         return 130
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are the user's (exit code 1)."""
-    def error(self, message):
-        raise UserError(f"{message}; see --help")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -129,9 +125,9 @@ def build(options, console: Console) -> dict:
 
     npz.write_atomic(folder / "report.json", json.dumps(report, indent=2).encode() + b"\n")
     table = _table(report, folder, options)
-    text = Console(width=100, record=True, file=open(os.devnull, "w"))
-    text.print(table)
-    npz.write_atomic(folder / "report.txt", text.export_text().encode())
+    text = io.StringIO()
+    Console(width=100, file=text).print(table)
+    npz.write_atomic(folder / "report.txt", text.getvalue().encode())
     if not options.quiet:
         out = Console()
         if options.verbose:
@@ -379,6 +375,8 @@ def _table(report, folder, options):
     """The report for people."""
     result, reached = report["result"], report["implementation"]
     table = Table(title=f"{report['network']} on {report['board']}", show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
     if "accuracy" in result:
         table.add_row("accuracy", f"{result['accuracy']:.2%} of {result['accuracy_frames']} "
                                   f"packaged frames")

@@ -1,0 +1,108 @@
+"""Every figure of the README's table: ``python -m tests.bench.spine [--data DIR]``.
+
+Builds the shipped network, simulates the whole packaged sample, times the golden model, runs
+frames through the simulated board, and places and routes with several seeds. With the IDX files
+of MNIST it also measures t10k.
+"""
+import argparse
+import json
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from boards import toolchain
+from boards.icebreaker import Icebreaker
+from hw import build
+from sim.board import SimulatedBoard
+from sw import data
+from sw.host import Board
+from sw.network import Network
+from tests.bench import record
+
+SEEDS = (1, 2, 3, 4, 5)
+UART_FRAMES = 100
+
+
+def golden_seconds(network, images):
+    """Seconds that 10,000 frames take: median of five runs."""
+    frames = np.tile(images, (-(-10_000 // len(images)), 1, 1))[:10_000]
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        network.run(frames)
+        times.append(time.perf_counter() - start)
+    return round(median(times), 3)
+
+
+def seeds(folder):
+    """Fmax of the netlist that the build left, for several seeds."""
+    work = folder / "work" / "icebreaker"
+    pins = (folder / "top.pcf").read_text()
+    clock = json.loads((folder / "report.json").read_text())["implementation"]["clock_mhz"]
+    return [toolchain.place_and_route(work, top="top", options=Icebreaker.NEXTPNR,
+                                      constraints=pins, megahertz=clock, seed=seed)
+            for seed in SEEDS]
+
+
+def over_the_wire(network, folder, frames):
+    """How many frames the simulated board answers as the golden model does."""
+    clock = json.loads((folder / "report.json").read_text())["implementation"]["clock_mhz"]
+    with SimulatedBoard([folder / "top.v", folder / "accelerator.v"], folder / "work" / "board",
+                        clock_hz=clock * 1e6) as port, Board(port, timeout=60) as board:
+        answers = board.classify(frames.reshape(len(frames), -1))
+    return int((np.asarray(answers) == network.run(frames)[:, 0]).sum())
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.spine")
+    parser.add_argument("--data", metavar="DIR", help="folder of the IDX files of MNIST")
+    options = parser.parse_args()
+    folder = Path("build/bench-spine")
+    start = time.perf_counter()
+    if build.main(["-o", str(folder), "--force"]):
+        raise SystemExit("the build failed")
+    built = time.perf_counter() - start
+    report = json.loads((folder / "report.json").read_text())
+    network = Network.load(folder / "network.npz")
+    sample = data.load("mnist", "sample")
+    accuracy = {"sample": float(np.mean(network.run(sample.images)[:, 0] == sample.labels))}
+    if options.data:
+        t10k = data.load("mnist", "t10k", data=options.data)
+        accuracy["t10k"] = float(np.mean(network.run(t10k.images)[:, 0] == t10k.labels))
+    routed = seeds(folder)
+    cycles = report["simulation"]["cycles_per_frame"]
+    result = {
+        "network": network.name, "digest": network.digest, "accuracy": accuracy,
+        "rtl_frames_equal": report["simulation"]["frames"],
+        "rtl_logits_equal": report["simulation"]["logits"],
+        "rtl_seconds": round(report["simulation"]["seconds"], 1),
+        "board_frames_equal": over_the_wire(network, folder, sample.images[:UART_FRAMES]),
+        "board_frames": UART_FRAMES,
+        "used": report["implementation"]["used"],
+        "available": report["implementation"]["available"],
+        "cells_estimated": report["result"]["cells_estimated"],
+        "clock_mhz": report["implementation"]["clock_mhz"],
+        "fmax_by_seed": {run.seed: run.fmax for run in routed},
+        "cycles_per_frame_planned": report["plan"]["cycles_per_frame"],
+        "cycles_per_frame_simulated": cycles,
+        "frames_per_second_at_fmax": {run.seed: round(run.fmax * 1e6 / cycles) for run in routed},
+        "frames_per_second_at_clock": report["result"]["frames_per_second_at_clock"],
+        "frames_per_second_over_link": report["result"]["frames_per_second_over_link"],
+        "roofline_bits_per_cycle": report["plan"]["roofline_bits_per_cycle"],
+        "roofline_fraction": report["plan"]["roofline_fraction"],
+        "golden_seconds_for_10000_frames": golden_seconds(network, sample.images),
+        "build_seconds": round(built, 1),
+    }
+    table = Table("figure", "value")
+    for name, value in (record.machine() | result).items():
+        table.add_row(name, str(value))
+    Console().print(table)
+    record.write("spine", result)
+
+
+if __name__ == "__main__":
+    main()

@@ -177,11 +177,10 @@ class PacketReceiver(wiring.Component):
                     m.d.sync += position.eq(Position.END)
                 with m.Case(Position.END):
                     m.d.sync += position.eq(Position.BEYOND)
+        with m.If(end):
+            m.d.sync += [position.eq(Position.HEAD), crc.eq(0xFFFF), fed.eq(0), lost.eq(0)]
         with m.If(self.overrun):
             m.d.sync += lost.eq(1)
-        with m.If(end):
-            m.d.sync += [position.eq(Position.HEAD), crc.eq(0xFFFF), fed.eq(0),
-                         lost.eq(self.overrun)]
 
         verdict = self.verdict.p
         m.d.comb += [

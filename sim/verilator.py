@@ -131,8 +131,10 @@ def build(sources: Sequence[Path | str], top: str, folder: Path | str, *,
 def _compile(tool, files, options, flags, program):
     """Make ``program`` from ``files``, texts by name; it appears complete or not at all."""
     log = program.with_name(f"{program.name}.build.log")
+    # Its makefile calls python, which there may be none of outside of the virtual environment.
+    variables = flags | {"PYTHON3": sys.executable}
     environment = {"PATH": f"{tool.folder}{os.pathsep}{os.environ.get('PATH', '')}",
-                   "MAKEFLAGS": " ".join(f"{name}={value}" for name, value in flags.items())}
+                   "MAKEFLAGS": " ".join(f"{name}={value}" for name, value in variables.items())}
     if shutil.which("ccache"):   # much of the work is the same for every model
         environment["OBJCACHE"] = "ccache"
     # Not beside the program: make refuses folders whose names have spaces.

@@ -220,11 +220,12 @@ def test_a_frame_waits_until_the_one_before_is_completed():
     assert frames[1] == payload
 
 
-@pytest.mark.parametrize("lost", range(15))
-def test_an_overrun_is_reported(lost):
+@pytest.mark.parametrize("gap, lost", [(12, lost) for lost in range(15)]
+                         + [(gap, lost) for gap in range(4) for lost in (0, 13)])
+def test_an_overrun_is_reported(gap, lost):
     lines = [frame(GOOD, 1), frame(GOOD[::-1], 2), frame(GOOD, 3)]
     assert len(lines[1]) == 13
-    answers, _ = talk(b"".join(lines), overrun=[len(lines[0]) + lost], gap=12, latency=10)
+    answers, _ = talk(b"".join(lines), overrun=[len(lines[0]) + lost], gap=gap, latency=10)
     kept = [answer for answer in answers if answer.kind is not Kind.ERROR]
     errors = [answer.payload for answer in answers if answer.kind is Kind.ERROR]
     if lost < 12:
@@ -246,6 +247,14 @@ def test_frames_are_refused_while_too_many_wait():
                            rests={sum(map(len, lines[:5])): 1000})
     assert frames == [payloads[0], payloads[1], payloads[5]]
     assert answers == [result(payloads[0], 0), result(payloads[1], 1), result(payloads[5], 5)]
+
+
+def test_a_frame_refused_is_an_overrun_where_there_is_room_for_an_answer():
+    lines = [frame(GOOD, k) for k in range(4)]
+    middle = len(lines[0] + lines[1]) + 6           # both classes come while frame 2 rests here
+    answers, frames = talk(b"".join(lines), latency=500, rests={middle: 1500})
+    assert frames == [GOOD] * 3
+    assert answers == [result(GOOD, 0), result(GOOD, 1), error(Fault.OVERRUN, 2), result(GOOD, 3)]
 
 
 def judge(chunk, elements):

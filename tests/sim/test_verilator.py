@@ -50,9 +50,12 @@ def counter(tmp_path_factory):
     source = folder / "the counter.v"
     source.write_text(COUNTER)
     (folder / "counter_bench.py").write_text(BENCH)
-    before = dict(os.environ)
-    model = verilator.build([source], "counter", folder / "a model", parameters={"STEP": 3})
-    assert os.environ == before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", "/usr/bin:/bin")   # as without an activated virtual environment
+        patch.setenv("MAKEFLAGS", "--dry-run")
+        before = dict(os.environ)
+        model = verilator.build([source], "counter", folder / "a model", parameters={"STEP": 3})
+        assert os.environ == before
     return SimpleNamespace(source=source, model=model, folder=folder)
 
 

@@ -56,7 +56,8 @@ class Icebreaker(ICEBreakerPlatform):
         a frequency of the PLL, or the oscillator's 12 MHz below those.
     """
     RESOURCES = {"LUT4": 5280, "EBR": 30, "SPRAM": 4, "DSP": 8}
-    # What is left of them for a network, next to the host link and with room to place it.
+    LINK_CELLS = 360        # what the host link takes of them
+    # What is left for a network, with room to place it.
     BUDGET = Budget("icebreaker", 4750, 30)
     NEXTPNR = ["--up5k", "--package", "sg48"]
     FIRST_HZ = 40_500_000   # tried first: what designs that fill the chip reach

@@ -120,7 +120,7 @@ def build(options, console: Console) -> dict:
         report["implementation"] = _implement(steps, accelerator, verilog, board, options)
         if checking:
             report["simulation"] = checking.result()
-    report["result"] = _result(report, network, plan, frames, labels)
+    report["result"] = _result(report, network, plan, board, frames, labels)
 
     npz.write_atomic(folder / "report.json", json.dumps(report, indent=2).encode() + b"\n")
     table = _table(report, folder, options)
@@ -352,7 +352,7 @@ def _versions():
     return {package: metadata.version(package) for package in packages}
 
 
-def _result(report, network, plan, frames, labels):
+def _result(report, network, plan, board, frames, labels):
     """The figures that the table shows."""
     reached = report["implementation"]
     simulated = report["simulation"]
@@ -365,7 +365,7 @@ def _result(report, network, plan, frames, labels):
         "frames_per_second_at_clock": round(reached["clock_mhz"] * 1e6 / cycles),
         "frames_per_second_over_link": round(wire.BAUD / 10 / len(packet)),
         "roofline_fraction": report["plan"]["roofline_fraction"],
-        "cells_estimated": round(plan.cells),
+        "cells_estimated": plan.cells + board.LINK_CELLS,
     }
     if labels is not None:
         decisions = network.run(frames)[:, 0]
@@ -392,7 +392,8 @@ def _table(report, folder, options):
     else:
         table.add_row("RTL = golden", "not checked (--verify none)")
     for name, used in reached["used"].items():
-        table.add_row(name, f"{used} of {reached['available'][name]}")
+        estimate = f" ({result['cells_estimated']} estimated)" if name == "LUT4" else ""
+        table.add_row(name, f"{used} of {reached['available'][name]}{estimate}")
     table.add_row("Fmax", f"{reached['fmax']:.2f} MHz (nextpnr, seed {reached['seed']})")
     table.add_row("clock", f"{reached['clock_mhz']:.2f} MHz (PLL)")
     simulated = result["cycles_per_frame_simulated"]

@@ -20,9 +20,9 @@ def _options(arguments):
     parser.add_argument("network", choices=["mnist-bnn"], help="which network")
     parser.add_argument("--data", metavar="DIR", help="folder of the MNIST IDX files "
                         "(default: $BITWRIGHT_DATA)")
-    parser.add_argument("--epochs", metavar="N", type=_count, default=300,
+    parser.add_argument("--epochs", metavar="N", type=_count, default=110,
                         help="passes over the training images (default: %(default)s)")
-    parser.add_argument("--runs", metavar="N", type=_count, default=4,
+    parser.add_argument("--runs", metavar="N", type=_count, default=2,
                         help="networks to train, each from its own seed; the best on the "
                              "validation images is kept (default: %(default)s)")
     parser.add_argument("--seed", metavar="N", type=int, default=0,

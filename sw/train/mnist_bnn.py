@@ -3,7 +3,8 @@
 The digit's 20 × 20 box, one threshold on the grey values, two hidden layers: 400-240-96-10, all
 weights and activations −1 or +1, batch norm between (Courbariaux et al. 2016). What makes it
 accurate is distorted copies of the training images and a high learning rate that falls to zero
-along a cosine; distillation from a convolutional network (Hinton et al. 2015) added nothing.
+along a cosine. Distillation from a convolutional network (Hinton et al. 2015), thermometer codes
+and learned thresholds per pixel gained nothing measurable at this size.
 """
 import dataclasses
 import math

@@ -12,8 +12,8 @@ from torch import nn
 class Sign(torch.autograd.Function):
     """``x >= 0`` as −1 and +1; the gradient is that of tanh.
 
-    Courbariaux et al. let the gradient pass where |x| <= 1. The smooth window keeps the same
-    slope at 0 and trains better here.
+    Courbariaux et al. let the gradient pass where |x| <= 1. The smooth window has the same
+    slope at 0 and trained a little better here.
     """
     @staticmethod
     def forward(ctx, x):
@@ -23,7 +23,7 @@ class Sign(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient):
         x, = ctx.saved_tensors
-        return gradient * (1 - torch.tanh(x) ** 2)
+        return gradient * (1 + torch.tanh(x) ** 2)
 
 
 class SignOfWeight(torch.autograd.Function):

@@ -132,6 +132,7 @@ def plan(network: Network, budget: Budget, *, cycles: int | None = None) -> Plan
     Raises :exc:`UserError` that names the layer or the resource, and by how much it does not fit.
     """
     _check(network)
+    _capacity(network, budget)
     if cycles is not None:
         found = _smallest(network, budget, cycles)
         if found is None:
@@ -150,7 +151,8 @@ def plan(network: Network, budget: Budget, *, cycles: int | None = None) -> Plan
 
 def _candidates(network, budget):
     """Cycles per frame worth trying, ascending."""
-    sizes = {max(1, transfers(network.input.channels, lanes)) for lanes in LANES}
+    sizes = {transfers(tensor.channels, lanes) for tensor in network.tensors.values()
+             for lanes in LANES}
     for layer in network.layers:
         if isinstance(layer, Dense):
             rows, columns = layer.planes[0].codes.shape
@@ -164,6 +166,17 @@ def _candidates(network, budget):
     return sorted(size for size in sizes if size >= least) or [max(sizes)]
 
 
+def _capacity(network, budget):
+    """Refuse at once what has more weights than there are memories for."""
+    weights = sum(layer.planes[0].codes.size for layer in network.layers
+                  if isinstance(layer, Dense))
+    room = budget.blocks * BLOCK_BITS + int(16 / TABLE_CELLS * budget.cells)
+    if weights > room:
+        raise UserError(f"network {network.name} has {weights:,} weights, {weights - room:,} more "
+                        f"than the {room:,} bits that {budget.name} can hold in {budget.blocks} "
+                        f"block RAMs and LUT ROM; make its layers narrower")
+
+
 def _fits(found: Plan):
     name = found.network.name
     if found.blocks > found.budget.blocks:
@@ -172,7 +185,7 @@ def _fits(found: Plan):
     if found.cells > found.budget.cells:
         raise UserError(f"network {name} needs about {found.cells} logic cells, "
                         f"{found.cells - found.budget.cells} more than the {found.budget.cells} "
-                        f"that {found.budget.name} has for it")
+                        f"that {found.budget.name} has for it; make its layers narrower")
 
 
 def _check(network):
@@ -345,10 +358,13 @@ def _slice_bits(depth):
 
 # Area, in logic cells of one LUT4 and one FF: calibrated on iCE40 after place and route.
 
+TABLE_CELLS = 1.9   # a LUT4 with 16 words of a LUT ROM, and its share of the multiplexers after it
+
+
 def _rom_cells(depth):
     """A bit of a LUT ROM of random contents: 16 words a LUT4, and the multiplexers after them."""
     tables = transfers(depth, 16)
-    return tables if tables == 1 else 1.9 * tables
+    return tables if tables == 1 else TABLE_CELLS * tables
 
 
 def _pe_cells(simd, columns):

@@ -23,7 +23,7 @@ class Sign(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient):
         x, = ctx.saved_tensors
-        return gradient * (1 + torch.tanh(x) ** 2)
+        return gradient * (1 - torch.tanh(x) ** 2)
 
 
 class SignOfWeight(torch.autograd.Function):

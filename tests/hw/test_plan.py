@@ -42,8 +42,21 @@ def test_block_rams_go_where_they_save_most(network):
 
 def test_what_does_not_fit_is_said_with_numbers(network):
     with pytest.raises(UserError, match=r"^network random needs about \d+ logic cells, \d+ more "
-                                        r"than the 200 that tiny has for it$"):
-        plan(network, Budget("tiny", 200, 0))
+                                        r"than the 500 that tiny has for it; make its layers "
+                                        r"narrower$"):
+        plan(network, Budget("tiny", 500, 0))
+
+
+def test_more_weights_than_memory_are_refused_at_once(network):
+    with pytest.raises(UserError, match=r"^network random has 2,240 weights, 1,819 more than the "
+                                        r"421 bits that tiny can hold in 0 block RAMs and LUT ROM; "
+                                        r"make its layers narrower$"):
+        plan(network, Budget("tiny", 50, 0))
+
+
+def test_a_decision_may_be_what_takes_longest():
+    network = random_network(np.random.default_rng(0), pixels=3, hidden=[2], classes=50)
+    assert plan(network, BUDGET).cycles >= 50
 
 
 def test_too_few_cycles_are_refused_with_the_fewest(network):

@@ -9,15 +9,12 @@ import io
 import json
 import os
 import sys
-import threading
-from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import metadata, resources
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from boards import BOARDS, flash, toolchain
@@ -25,6 +22,7 @@ from boards.top import Top
 from hw import plan as planning
 from hw.accelerator import Accelerator
 from hw.errors import ToolFailed, ToolMissing, UserError
+from hw.steps import Steps, Worker
 from hw.verilog import External, convert
 from sim import accelerator as simulation
 from sim import verilator
@@ -197,77 +195,6 @@ def _frames(network, count):
     if element.bits == 1 and element.lo == -1:
         return rng.choice([-1, 1], shape), None
     return rng.integers(element.lo, element.hi + 1, shape), None
-
-
-class Steps:
-    """The steps of a build: shows them at work, and skips those whose inputs have not changed."""
-    def __init__(self, folder, *, force, console, quiet):
-        self.folder = folder
-        self.force = force
-        self.progress = Progress(SpinnerColumn(), TextColumn("{task.description:<12}"),
-                                 TimeElapsedColumn(), TextColumn("{task.fields[note]}"),
-                                 console=console, disable=quiet)
-
-    def __enter__(self):
-        self.progress.start()
-        return self
-
-    def __exit__(self, *_):
-        self.progress.stop()
-
-    @contextmanager
-    def show(self, name, note=""):
-        """Shows step ``name`` while it runs; what is called with a text replaces the note."""
-        task = self.progress.add_task(name, total=None, note=note)
-        yield lambda text: self.progress.update(task, note=text)
-        self.progress.update(task, total=1, completed=1)
-
-    def run(self, name, key, files, function):
-        """The result of ``function`` (plain data), which makes ``files``; that of an earlier run
-        if ``key`` and all files are still the same."""
-        record = self.folder / f".{name}.json"
-        key = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-        if not self.force:
-            try:
-                earlier = json.loads(record.read_text())
-                if earlier["key"] == key and all(
-                        _digest(self.folder / file) == digest
-                        for file, digest in earlier["files"].items()):
-                    with self.show(name, "unchanged"):
-                        return earlier["result"]
-            except (OSError, ValueError, KeyError):
-                pass   # no earlier run, or its record is damaged: run
-        with self.show(name) as note:
-            result = function(note)
-        digests = {file: _digest(self.folder / file) for file in files}
-        content = json.dumps({"key": key, "files": digests, "result": result})
-        npz.write_atomic(record, content.encode())
-        return result
-
-
-def _digest(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-class Worker:
-    """Runs a function beside the main thread, which alone a keyboard interrupt stops."""
-    def __init__(self, function):
-        self.value = self.error = None
-
-        def work():
-            try:
-                self.value = function()
-            except BaseException as error:   # handed to the main thread by result()
-                self.error = error
-        self.thread = threading.Thread(target=work, daemon=True)
-        self.thread.start()
-
-    def result(self):
-        while self.thread.is_alive():
-            self.thread.join(0.2)
-        if self.error:
-            raise self.error
-        return self.value
 
 
 def _generate(folder, network, plan, verilog):

@@ -9,10 +9,9 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 
 import numpy as np
-from amaranth.utils import ceil_log2
 
+from hw import area
 from hw.errors import UserError
-from hw.popcount import cells as popcount_cells
 from hw.stream import transfers
 from sw.element import Bipolar
 from sw.network import ArgMax, Dense, Network, Select, Threshold
@@ -170,7 +169,7 @@ def _capacity(network, budget):
     """Refuse at once what has more weights than there are memories for."""
     weights = sum(layer.planes[0].codes.size for layer in network.layers
                   if isinstance(layer, Dense))
-    room = budget.blocks * BLOCK_BITS + int(16 / TABLE_CELLS * budget.cells)
+    room = budget.blocks * BLOCK_BITS + int(16 / area.TABLE_CELLS * budget.cells)
     if weights > room:
         raise UserError(f"network {network.name} has {weights:,} weights, {weights - room:,} more "
                         f"than the {room:,} bits that {budget.name} can hold in {budget.blocks} "
@@ -257,12 +256,12 @@ def _build(network, budget, input_lanes, folds):
                 if not _whole_transfers(layer.indices, x.channels, lanes):
                     return None
                 stages.append(Stage(layer.name, lanes, transfers(x.channels, lanes),
-                                    _select_cells(transfers(x.channels, lanes))))
+                                    area.select(transfers(x.channels, lanes))))
             case Threshold():
                 if lanes > 1 and x.channels % lanes:
                     return None
                 stages.append(Stage(layer.name, lanes, transfers(x.channels, lanes),
-                                    _threshold_cells(layer, x, lanes)))
+                                    area.threshold(layer, x, lanes)))
             case Dense():
                 simd, pe = folds[dense.index(layer)]
                 if simd % lanes:
@@ -274,7 +273,7 @@ def _build(network, budget, input_lanes, folds):
             case ArgMax():
                 if lanes != 1:
                     return None
-                stages.append(Stage(layer.name, 1, x.channels, _argmax_cells(x)))
+                stages.append(Stage(layer.name, 1, x.channels, area.argmax(x)))
     return Plan(network, budget, input_lanes, _place(stages, budget.blocks))
 
 
@@ -289,9 +288,9 @@ def _fold(layer, cycles, price):
         for pe in {transfers(rows, cycles // steps), rows}:   # all rows at once need no replay
             depth = steps * transfers(rows, pe)
             bits = pe * simd
-            memory = min(transfers(bits, _slice_bits(depth)) * price, bits * _rom_cells(depth))
+            memory = min(transfers(bits, _slice_bits(depth)) * price, bits * area.rom(depth))
             replay = min(transfers(simd, 16) * price, 2 * simd * steps) if pe < rows else 0
-            lanes = pe * _pe_cells(simd, columns) + _narrow_cells(pe, columns)
+            lanes = pe * area.pe(simd, columns) + area.narrow(pe, columns)
             options.append((lanes + memory + replay, simd, pe))
     return min(options)[1:] if options else None
 
@@ -308,12 +307,12 @@ def _dense_stage(layer, pe, simd, lanes, out):
     steps, groups = transfers(columns, simd), transfers(rows, pe)
     parts = pe // out + 1 if pe > out or steps > 1 else 1
     depth = steps * groups
-    cells = pe * _pe_cells(simd, columns) + simd + 40
-    cells += _narrow_cells(pe, columns) + 10
+    cells = pe * area.pe(simd, columns) + simd + 40
+    cells += area.narrow(pe, columns) + 10
     cells += simd + 12 if simd > lanes else 0
     cells += 2 * simd * steps + 20 if groups > 1 else 0
     bits = _slice_bits(depth)
-    cells += pe * simd * _rom_cells(depth)
+    cells += pe * simd * area.rom(depth)
     return DenseStage(layer.name, out, max(groups * max(steps, parts), transfers(columns, lanes)),
                       cells, pe=pe, simd=simd, steps=steps, groups=groups, slice_bits=bits)
 
@@ -326,7 +325,7 @@ def _place(stages, blocks):
             depth = stage.steps * stage.groups
             deep = transfers(depth, 2048)
             for width, _ in stage.slices:
-                offers.append((width * _rom_cells(depth) / deep, deep, k, "slice"))
+                offers.append((width * area.rom(depth) / deep, deep, k, "slice"))
             wide = transfers(stage.simd, 16) * transfers(2 * stage.steps, 256)
             if stage.groups > 1:
                 offers.append(((2 * stage.simd * stage.steps - 20) / wide, wide, k, "replay"))
@@ -354,40 +353,3 @@ def _whole_transfers(indices, channels, lanes):
 
 def _slice_bits(depth):
     return next((bits for words, bits in BLOCK_WIDTHS.items() if depth <= words), 2)
-
-
-# Area, in logic cells of one LUT4 and one FF: calibrated on iCE40 after place and route.
-
-TABLE_CELLS = 1.9   # a LUT4 with 16 words of a LUT ROM, and its share of the multiplexers after it
-
-
-def _rom_cells(depth):
-    """A bit of a LUT ROM of random contents: 16 words a LUT4, and the multiplexers after them."""
-    tables = transfers(depth, 16)
-    return tables if tables == 1 else TABLE_CELLS * tables
-
-
-def _pe_cells(simd, columns):
-    return popcount_cells(max(1, simd - 1)) + columns.bit_length() + 1 + 2 * ceil_log2(simd)
-
-
-def _narrow_cells(pe, columns):
-    return 1.4 * pe * columns.bit_length() if pe > 1 else 0
-
-
-def _select_cells(beats):
-    return 3 * beats.bit_length() + _rom_cells(beats)
-
-
-def _threshold_cells(layer, x, lanes):
-    steps = layer.thresholds.shape[1]
-    bits = max(int(x.hi.max()) - int(x.lo.min()), 1).bit_length()
-    groups = transfers(x.channels, lanes)
-    rom = 0
-    if len(np.unique(layer.thresholds, axis=0)) > 1 or len(set(layer.flip.tolist())) > 1:
-        rom = lanes * (bits * steps + 1) * _rom_cells(groups)
-    return lanes * (bits + steps * (bits + 1)) + rom + 2 * groups.bit_length()
-
-
-def _argmax_cells(x):
-    return 4 * int(x.hi.max() - x.lo.min()).bit_length() + 20

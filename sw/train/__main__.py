@@ -3,6 +3,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from sw.command import Parser
 from sw.data import DataError
 
 ZOO = Path(__file__).parent.parent / "zoo"
@@ -15,7 +16,7 @@ def _count(text):
 
 
 def _options(arguments):
-    parser = argparse.ArgumentParser(prog="python -m sw.train",
+    parser = Parser(prog="python -m sw.train",
                                      description="Train a network of the zoo.")
     parser.add_argument("network", choices=["mnist-bnn"], help="which network")
     parser.add_argument("--data", metavar="DIR", help="folder of the MNIST IDX files "

@@ -55,7 +55,10 @@ class PortOfBoard:
                 os.write(self.master, self.answer(line))
 
     def answer(self, line):
-        packet = wire.decode(line)
+        try:
+            packet = wire.decode(line)
+        except wire.PacketError:
+            return wire.encode(Packet(Kind.ERROR, bytes([Fault.CRC])))
         if packet.kind is Kind.IDENTIFY:
             elements = self.network.input.channels
             identity = Identity(bytes.fromhex(self.network.digest)[:8], elements, 24_000)
@@ -158,10 +161,12 @@ def test_a_frame_that_fails_again_and_again_ends_it(answer, reason):
                                   packet.sequence)) if answer else b""
 
     x = images(3)
-    with PortOfBoard(net, mishap) as name, Board(name, timeout=0.1) as board:
+    port = PortOfBoard(net, mishap)
+    with port as name, Board(name, timeout=0.1) as board:
         with pytest.raises(BoardError) as error:
             board.classify(x)
     assert str(error.value) == f"{name}: frame 2 failed 4 times: {reason}"
+    assert len(port.packets) == 2 + 4
 
 
 def test_a_wrong_design_is_refused():
@@ -184,6 +189,16 @@ def test_another_protocol_version_is_refused():
             board.identify()
     assert str(error.value) == (f"{name}: the board speaks protocol version 2, but this driver "
                                 f"version 1")
+
+
+def test_what_a_program_before_left_unfinished_does_no_harm(monkeypatch):
+    monkeypatch.setattr(host, "ATTEMPTS", 1)
+    net = network()
+    with PortOfBoard(net) as name:
+        with open(name, "wb") as line:
+            line.write(b"\x07unfinished")
+        with Board(name) as board:
+            board.expect(net)
 
 
 def test_a_silent_port_is_said():

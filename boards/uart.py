@@ -122,7 +122,7 @@ class UartReceiver(wiring.Component):
             m.d.sync += busy.eq(before & ~line)
         with m.Elif(complete | (timer.middle & (timer.bit == 0) & line)):
             m.d.sync += busy.eq(0)
-        with m.If(timer.middle & ~complete):
+        with m.If(timer.middle):
             m.d.sync += shift.eq(Cat(shift, line)[1:])
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [

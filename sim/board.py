@@ -20,6 +20,7 @@ from sw import wire
 
 STATIC = [Path(__file__).with_name(name) for name in ("clock.v", "uart_model.v", "ice40_cells.v")]
 START = 60         # seconds until a compiled model must run
+DAY = 24 * 3600    # a limit in cycles ends a simulation, not one in seconds: it may stand still
 
 
 class Harness(wiring.Component):
@@ -127,7 +128,7 @@ class SimulatedBoard:
         reset = int(40e-6 * self.clock_hz)
         try:
             verilator.run(self.model, "sim.board_bench", folder=self.folder,
-                          seconds=24 * 3600,
+                          seconds=DAY,
                           plusargs=[f"+limit={self.limit}", f"+reset={reset}"])
         except Exception as error:   # handed to the thread that leaves the context
             self._failure = error

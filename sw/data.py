@@ -7,7 +7,9 @@ training uses images 5,848 to 54,999, validates on 55,000 to 59,999 and never se
 """
 import gzip
 import hashlib
+import math
 import os
+import zlib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -96,7 +98,11 @@ def _idx(name, part, data):
             images = _find(place, f"{part}-images-idx3-ubyte")
             labels = _find(place, f"{part}-labels-idx1-ubyte")
             if images and labels:
-                return Split(f"{name} {part}", _read_idx(images, 3), _read_idx(labels, 1))
+                split = Split(f"{name} {part}", _read_idx(images, 3), _read_idx(labels, 1))
+                if len(split.images) != len(split.labels):
+                    raise DataError(f"{images} holds {len(split.images)} images, but {labels} "
+                                    f"{len(split.labels)} labels")
+                return split
             tried.append(str(place))
     get = ("apt install dataset-fashion-mnist" if name == "fashion-mnist" else
            "download the four files of yann.lecun.com/exdb/mnist")
@@ -114,10 +120,10 @@ def _read_idx(path, rank):
     content = path.read_bytes()
     try:
         content = gzip.decompress(content) if path.suffix == ".gz" else content
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: it is no gzip file, or truncated: {error}") from None
     sizes = np.frombuffer(content[4:4 + 4 * rank].ljust(4 * rank, b"\0"), ">u4").tolist()
     start = 4 + 4 * rank
-    if content[:4] != bytes([0, 0, 8, rank]) or len(content) - start != int(np.prod(sizes)):
+    if content[:4] != bytes([0, 0, 8, rank]) or len(content) - start != math.prod(sizes):
         raise DataError(f"{path}: it is no IDX file of rank {rank}, or truncated")
     return np.frombuffer(content, np.uint8, offset=start).reshape(sizes)

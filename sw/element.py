@@ -87,4 +87,4 @@ def smallest(lo: int, hi: int) -> Element:
     """The narrowest integer element that holds every value of lo … hi."""
     if lo >= 0:
         return UInt(max(1, int(hi).bit_length()))
-    return Int(max(int(-lo - 1).bit_length(), int(hi).bit_length()) + 1)
+    return Int(int(max(-lo - 1, hi)).bit_length() + 1)

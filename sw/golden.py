@@ -4,6 +4,14 @@ All take a batch: the first axis counts frames. All are exact on integers.
 """
 import numpy as np
 
+EXACT = 2 ** 53   # float64 holds every integer below
+
+
+def reach(x: np.ndarray, weights: np.ndarray) -> int:
+    """A bound of every partial sum of :func:`dense`: ``max |x| · max_o Σ_j |weights[o, j]|``."""
+    row = np.abs(weights.astype(np.float64)).sum(axis=1).max()   # exact below 2**53
+    return max(abs(int(x.min())), abs(int(x.max()))) * int(row)
+
 
 def dense(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Matrix-vector product ``y[n, o] = Σ_j weights[o, j] · x[n, j]``.
@@ -14,9 +22,8 @@ def dense(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """
     if not x.size or not weights.size:
         return np.zeros((len(x), len(weights)), np.int64)
-    reach = max(abs(int(x.min())), abs(int(x.max())))
-    largest = reach * int(np.abs(weights).sum(axis=1, dtype=np.int64).max())
-    if largest >= 2 ** 53:
+    largest = reach(x, weights)
+    if largest >= EXACT:
         raise OverflowError(f"dense sums may reach {largest}, beyond the exact 2**53")
     exact, result = (np.float32, np.int32) if largest < 2 ** 24 else (np.float64, np.int64)
     return (x.astype(exact) @ weights.T.astype(exact)).astype(result)
@@ -34,10 +41,11 @@ def threshold(x: np.ndarray, thresholds: np.ndarray, flip: np.ndarray) -> np.nda
     ``x`` is (frames, channels), ``thresholds`` (channels, steps) ascending, ``flip`` (channels,).
     """
     steps = thresholds.shape[1]
-    level = np.zeros(x.shape, np.int16)
+    integer = np.int16 if steps < 2 ** 15 else np.int32
+    level = np.zeros(x.shape, integer)
     for j in range(steps):
         level += x >= thresholds[:, j]
-    return np.where(flip, np.int16(steps) - level, level)
+    return np.where(flip, integer(steps) - level, level)
 
 
 def bipolar(bits: np.ndarray) -> np.ndarray:

@@ -132,7 +132,7 @@ class Board:
                     lost = self._give_up(flying)
                 case _:
                     continue
-            waiting.extendleft(reversed(lost))
+            waiting.extend(lost)
             end = time.monotonic() + self.timeout
         return classes
 

@@ -97,6 +97,9 @@ class Dense(Layer):
         if columns != x.channels:
             raise ValueError(f"its weights have {columns} columns, but its input has "
                              f"{x.channels} channels")
+        reach = golden.reach(np.stack([x.lo, x.hi]), self.weights)
+        if reach >= golden.EXACT:
+            raise ValueError(f"its sums may reach {reach}, beyond the exact 2**53")
         at_lo, at_hi = self.weights * x.lo, self.weights * x.hi
         lo = np.minimum(at_lo, at_hi).sum(axis=1)
         hi = np.maximum(at_lo, at_hi).sum(axis=1)
@@ -186,6 +189,12 @@ class Network:
         if self.input.element.bits > 32:
             raise NetworkError(f"network {self.name}: its input has {self.input.element.bits} "
                                f"bits an element, more than 32")
+        if len(self.input.shape) != 1:
+            raise NetworkError(f"network {self.name}: its input's shape must be one size, "
+                               f"not {self.input.shape}")
+        for label in self.labels:
+            if not label.isprintable():
+                raise NetworkError(f"network {self.name}: label {label!r} is not printable")
         decision = self.layers[-1]
         classes = int(self.tensors[decision.name].hi[0]) + 1
         if isinstance(decision, ArgMax) and self.labels and len(self.labels) != classes:
@@ -267,9 +276,12 @@ class Network:
             header, arrays = npz.read(path)
             if header.get("format") != FORMAT:
                 raise ValueError("it is no Bitwright network")
-            if header.get("schema") != SCHEMA:
-                raise ValueError(f"it has schema {header.get('schema')!r}, but this version reads "
-                                 f"schema {SCHEMA}; install a newer version")
+            schema = header.get("schema")
+            if type(schema) is not int or schema < 1:
+                raise ValueError("its schema is no number from 1 on")
+            if schema > SCHEMA:
+                raise ValueError(f"it has schema {schema}, but this version reads schema "
+                                 f"{SCHEMA}; install a newer version")
             return _decode(header, arrays)
         except ValueError as error:
             raise NetworkError(f"{path}: {error}") from error
@@ -322,15 +334,14 @@ def _decode(header: dict, arrays: dict[str, np.ndarray]) -> Network:
     def array(table, key, where):
         member = take(take(table, key, dict, where), "array", str, f"{where}: {key!r}")
         if member not in arrays:
-            raise ValueError(f"{where}: the file has no array {member!r}")
-        if not arrays[member].size:
-            raise ValueError(f"{where}: {key!r} is empty")
-        found = arrays[member]   # stored in the smallest type; all arithmetic is on 64 bits
+            raise ValueError(f"{where}: the file has no array {member!r} that is not used yet")
+        found = arrays.pop(member)   # each is used once: a small file makes no large network
+        # Stored in the smallest type; all arithmetic is on 64 bits.
         return found.astype(np.int64) if found.dtype.kind in "iu" else found
 
     def decode(table, index):
         name = take(table, "name", str, f"layer {index}")
-        where = f"layer {name}"
+        where = f"layer {name if name.isprintable() else index}"
         kind = take(table, "type", str, where)
         inputs = strings(table, "inputs", where)
         try:
@@ -357,8 +368,8 @@ def _decode(header: dict, arrays: dict[str, np.ndarray]) -> Network:
 
     entry = take(header, "input", dict, "header")
     shape = take(entry, "shape", list, "header: input")
-    if len(shape) != 1 or not all(type(n) is int and 0 < n < 2 ** 24 for n in shape):
-        raise ValueError(f"header: the input's shape must be one size of 1 to 2^24 − 1, "
+    if len(shape) != 1 or not all(type(n) is int and 0 < n <= 2 ** 20 for n in shape):
+        raise ValueError(f"header: the input's shape must be one size of 1 to 2^20, "
                          f"not {shape!r}")
     kind = element.parse(take(entry, "element", str, "header: input"))
     return Network(

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -14,18 +15,30 @@ from pathlib import Path
 import numpy as np
 
 HEADER = "header"           # the member that holds the JSON text as bytes
-LARGEST = 2 ** 28           # bytes of all arrays together
+LARGEST = 2 ** 28           # bytes of all members together
+LARGEST_HEADER = 2 ** 22    # bytes of the JSON text, whose objects take many times that
 MEMBERS = 10_000
-PREAMBLE = 2 ** 14          # bytes at most before an array's data
+
+# What NumPy writes before the data of an array of plain numbers in C order.
+PREAMBLE = re.compile(
+    rb"\x93NUMPY\x01\0..\{'descr': '([|][biu]1|[<>](?:[if][248]|u[24]))', 'fortran_order': False, "
+    rb"'shape': \(((?:\d{1,9}, ?){0,4}\d{0,9})\), \} *\n", re.DOTALL)
 
 
 def write(path, header: dict, arrays: dict[str, np.ndarray]) -> None:
-    """Write ``header`` and ``arrays``, each as the smallest integer type that holds it."""
-    text = json.dumps(header, sort_keys=True, ensure_ascii=False).encode()
+    """Write ``header`` and ``arrays``, each as the smallest integer type that holds it.
+
+    Raises ValueError when they are larger than :func:`read` accepts.
+    """
+    text = json.dumps(header, sort_keys=True).encode()
     members = {HEADER: np.frombuffer(text, np.uint8)}
     members |= {key: _smallest(array) for key, array in arrays.items()}
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **members)
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for key, array in members.items():
+            with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
+        _check(archive.infolist())
     write_atomic(path, buffer.getvalue())
 
 
@@ -44,15 +57,14 @@ def read(path) -> tuple[dict, dict[str, np.ndarray]]:
     """Read what :func:`write` wrote. Raises ValueError saying what is wrong with the file."""
     try:
         with zipfile.ZipFile(path) as archive:
-            arrays = _members(archive)
+            arrays = {key: _array(archive, info, key)
+                      for key, info in _check(archive.infolist()).items()}
     except FileNotFoundError:
         raise ValueError("there is no such file") from None
     except OSError as error:
         raise ValueError(f"it cannot be read: {error.strerror or error}") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise ValueError(f"it is no network, or truncated: {error}") from None
-    if HEADER not in arrays:
-        raise ValueError("it is no network: it has no header")
     try:
         header = json.loads(arrays.pop(HEADER).tobytes())
     except (ValueError, RecursionError) as error:
@@ -62,32 +74,41 @@ def read(path) -> tuple[dict, dict[str, np.ndarray]]:
     return header, arrays
 
 
-def _members(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
-    infos = archive.infolist()
+def _check(infos: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+    """The members of an archive by key; raises ValueError when they are not a network's."""
+    members = {info.filename.removesuffix(".npy"): info for info in infos}
     size = sum(info.file_size for info in infos)
     if len(infos) > MEMBERS or size > LARGEST:
         raise ValueError(f"it holds {len(infos)} arrays of {size} bytes, more than the "
                          f"{MEMBERS} arrays or {LARGEST} bytes that a network may have")
-    return {info.filename.removesuffix(".npy"): _array(archive, info) for info in infos}
+    if len(members) < len(infos):
+        raise ValueError("it holds two arrays of one name")
+    if HEADER not in members:
+        raise ValueError("it is no network: it has no header")
+    if members[HEADER].file_size > LARGEST_HEADER:
+        raise ValueError(f"its header has {members[HEADER].file_size} bytes, more than "
+                         f"{LARGEST_HEADER}")
+    return members
 
 
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, key: str) -> np.ndarray:
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"array {key!r}: it is neither stored nor deflated")
     with archive.open(info) as file:
-        version = np.lib.format.read_magic(file)
-        reader = {(1, 0): np.lib.format.read_array_header_1_0,
-                  (2, 0): np.lib.format.read_array_header_2_0}.get(version)
-        if reader is None:
-            raise ValueError(f"array {info.filename}: format {version} is not known")
-        shape, fortran, dtype = reader(file, max_header_size=PREAMBLE)
-        if dtype.hasobject or dtype.kind not in "biuf" or dtype == np.uint64 or fortran:
-            raise ValueError(f"array {info.filename}: a network holds plain numbers, not {dtype}")
+        start = file.read(10)
+        preamble = start + file.read(int.from_bytes(start[8:], "little"))
+        found = PREAMBLE.fullmatch(preamble)
+        if not found:
+            raise ValueError(f"array {key!r}: it is no array of plain numbers in C order")
+        dtype = np.dtype(found[1].decode())
+        shape = tuple(int(size) for size in found[2].split(b",") if size.strip())
         size = math.prod(shape) * dtype.itemsize
-        if not 0 <= info.file_size - size <= PREAMBLE:
-            raise ValueError(f"array {info.filename}: {info.file_size} bytes cannot hold "
-                             f"{dtype} values of shape {shape}")
+        if not size or info.file_size != len(preamble) + size:
+            raise ValueError(f"array {key!r}: its {info.file_size} bytes do not hold {dtype} "
+                             f"values of shape {shape}")
         data = file.read(size)
-        if len(data) != size or file.read(1):
-            raise ValueError(f"array {info.filename}: it does not hold what its shape says")
+        if len(data) != size:
+            raise ValueError(f"array {key!r}: it is truncated")
     return np.frombuffer(data, dtype).reshape(shape)
 
 

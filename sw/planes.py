@@ -17,7 +17,7 @@ class Plane:
     """One term of a weight matrix.
 
     ``alphabet`` names an entry of :data:`ALPHABETS`; ``codes`` is (rows, columns), each a value
-    of the alphabet; ``coefficients`` is (rows,), a non-zero integer a row.
+    of the alphabet; ``coefficients`` is (rows,), a non-zero integer of 32 bits a row.
     """
     alphabet: str
     codes: np.ndarray
@@ -41,6 +41,10 @@ class Plane:
             row, column = np.argwhere(wrong)[0]
             raise ValueError(f"weight [{row}, {column}] is {self.codes[row, column]}, outside the "
                              f"{self.alphabet} alphabet {ALPHABETS[self.alphabet]}")
+        large = (self.coefficients < -2 ** 31) | (self.coefficients >= 2 ** 31)
+        if large.any():
+            raise ValueError(f"a plane's coefficients have 32 bits, but that of row "
+                             f"{int(np.argmax(large))} is {self.coefficients[np.argmax(large)]}")
         if not self.coefficients.all():
             raise ValueError(f"a plane's coefficients are not zero, but that of row "
                              f"{int(np.argmin(self.coefficients != 0))} is")
@@ -82,6 +86,6 @@ def unpack_rom(words: np.ndarray, *, rows: int, columns: int) -> np.ndarray:
 
 
 def words_to_ints(words: np.ndarray) -> list[int]:
-    """Memory words (…, bits), bit 0 first, as Python integers."""
+    """Memory words (words, bits), bit 0 first, as Python integers."""
     return [int.from_bytes(row.tobytes(), "little")
             for row in np.packbits(words, axis=-1, bitorder="little")]

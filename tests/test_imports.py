@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ORDER = ["sw", "hw", "boards", "sim"]
-FRONT_DOOR = "hw.build"      # the one leaf that sees every folder, and that nobody imports
+FRONT_DOOR = ROOT / "hw" / "build.py"    # the one leaf that sees every folder
 FILES = [path for folder in ORDER for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
@@ -26,13 +26,12 @@ def imports(path):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports(path):
-    folder = path.relative_to(ROOT).parts[0]
     found = set(imports(path))
-    assert FRONT_DOOR not in found
-    if path != ROOT / "hw" / "build.py":
-        right = ORDER[ORDER.index(folder) + 1:]
+    assert "hw.build" not in found
+    if path != FRONT_DOOR:
+        right = ORDER[ORDER.index(path.relative_to(ROOT).parts[0]) + 1:]
         assert not {module for module in found if module.split(".")[0] in right}
 
 
-def test_front_door_is_there():
-    assert {path.stem for path in FILES} >= {"build", "golden", "accelerator", "icebreaker"}
+def test_front_door_is_among_the_files():
+    assert FRONT_DOOR in FILES

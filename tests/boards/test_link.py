@@ -23,14 +23,14 @@ def classify(frame):
     return sum(k * value for k, value in enumerate(frame, 1)) % 11
 
 
-def talk(line, *, elements=6, gap=2, rests=None, latency=0, pause=lambda: 0, overrun=(),
-         limit=30_000):
+def talk(line, *, elements=6, gap=2, rests=None, latency=0, slow=0,
+         pause=lambda: 0, overrun=(), limit=30_000):
     """What a link answers to the bytes ``line``, and the frames that its accelerator sees.
 
     A byte arrives ``gap`` cycles after the one before was taken, and after ``rests[index]`` more.
     The accelerator waits ``pause()`` cycles before it takes a byte, and computes ``latency``
-    cycles on a frame while it takes the next ones. The bytes with an index in ``overrun`` are
-    lost.
+    cycles on a frame while it takes the next ones. The host waits ``slow`` cycles before it takes
+    a byte of an answer. The bytes with an index in ``overrun`` are lost.
     """
     dut = Link(elements=elements, identity=IDENTITY, shape=4)
     rests = rests or {}
@@ -46,7 +46,7 @@ def talk(line, *, elements=6, gap=2, rests=None, latency=0, pause=lambda: 0, ove
                 ctx.set(dut.overrun, 0)
             else:
                 await stream_put(ctx, dut.rx, byte)
-        for _ in range(2 * elements + 3 * latency + 100):
+        for _ in range(2 * elements + 3 * latency + 100 * (1 + slow)):
             await ctx.tick()
 
     async def read(ctx):
@@ -70,6 +70,8 @@ def talk(line, *, elements=6, gap=2, rests=None, latency=0, pause=lambda: 0, ove
 
     async def listen(ctx):
         while True:
+            for _ in range(slow):
+                await ctx.tick()
             answers.append(await stream_get(ctx, dut.tx))
 
     async def watch(ctx):
@@ -237,6 +239,11 @@ def test_an_overrun_is_reported(gap, lost):
     else:
         assert kept == [result(GOOD, 1), result(GOOD[::-1], 2)]
         assert errors == [bytes([Fault.OVERRUN])]
+
+
+def test_an_answer_that_needs_no_class_takes_none():
+    answers, _ = talk(frame(b"", 1) + frame(GOOD, 2), slow=40)  # the class waits for the ERROR
+    assert answers == [error(Fault.LENGTH, 1), result(GOOD, 2)]
 
 
 def test_frames_are_refused_while_too_many_wait():

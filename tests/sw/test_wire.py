@@ -27,7 +27,6 @@ def test_layout():
     assert wire.crc(body) == 0
 
 
-@settings(derandomize=True, deadline=None)
 @given(PACKETS)
 def test_decode_inverts_encode(packet):
     encoded = wire.encode(packet)
@@ -35,7 +34,7 @@ def test_decode_inverts_encode(packet):
     assert wire.decode(encoded[:-1]) == packet
 
 
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True)
 @given(PACKETS, st.data())
 def test_damage_is_found(packet, data):
     encoded = wire.encode(packet)[:-1]

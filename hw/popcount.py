@@ -8,7 +8,7 @@ from amaranth.utils import bits_for
 
 
 class Popcount(wiring.Component):
-    """Number of ones: :func:`sw.golden.popcount`.
+    """The number of ones of a word, as ``int.bit_count`` gives it.
 
     Three bits at a time are counted in look-up tables; adders then join two counts and one more
     bit, which stands in both operands below the lowest place and so generates the carry in.

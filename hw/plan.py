@@ -133,11 +133,14 @@ def plan(network: Network, budget: Budget, *, cycles: int | None = None) -> Plan
     _check(network)
     _capacity(network, budget)
     if cycles is not None:
-        found = _smallest(network, budget, cycles)
-        if found is None:
-            least = next(k for k in _candidates(network, budget) if _smallest(network, budget, k))
+        # More cycles need not mean fewer cells: memories fill block RAMs well at some depths only.
+        candidates = _candidates(network, budget)
+        plans = [_smallest(network, budget, k) for k in {min(k, cycles) for k in candidates}]
+        if not any(plans):
+            least = next(k for k in candidates if _smallest(network, budget, k))
             raise UserError(f"network {network.name}: no folding takes {cycles} cycles per frame; "
                             f"the fastest takes {least}")
+        found = min(filter(None, plans), key=_cost)
         _fits(found)
         return found
     for candidate in _candidates(network, budget):
@@ -225,22 +228,24 @@ def _smallest(network, budget, cycles):
     if None in (fold for folds in options for fold in folds):
         return None
 
-    def cost(plan):   # one that fits beats one that does not
-        return max(0, plan.blocks - budget.blocks), plan.cells, plan.input_lanes
-
     best = None
     for lanes in LANES:
         trials = list(zip(*options, strict=True))
         while trials:
             plans = [(_build(network, budget, lanes, folds), folds) for folds in trials]
             plans = [(found, folds) for found, folds in plans if found and found.cycles <= cycles]
-            found, folds = min(plans, default=(None, None), key=lambda trial: cost(trial[0]))
+            found, folds = min(plans, default=(None, None), key=lambda trial: _cost(trial[0]))
             trials = []
-            if found and (best is None or cost(found) < cost(best)):
+            if found and (best is None or _cost(found) < _cost(best)):
                 best = found
                 trials = [(*folds[:k], fold, *folds[k + 1:])
                           for k, choices in enumerate(options) for fold in set(choices)]
     return best
+
+
+def _cost(plan):
+    """What makes a plan better: block RAMs that suffice, then fewer cells."""
+    return max(0, plan.blocks - plan.budget.blocks), plan.cells, plan.cycles, plan.input_lanes
 
 
 def _build(network, budget, input_lanes, folds):

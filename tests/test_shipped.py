@@ -46,6 +46,12 @@ def test_it_fits_at_100000_frames_a_second_and_60_percent_of_the_roofline(shippe
     assert shipped.plan.roofline_fraction >= 0.6
 
 
+def test_fewer_frames_a_second_take_less_of_the_chip(shipped):
+    cells = [plan(shipped.network, Icebreaker.BUDGET, cycles=cycles).cells
+             for cycles in (250, 810, 4050)]
+    assert cells[0] > cells[1] > cells[2]
+
+
 def test_its_verilog_passes_lint(shipped):
     verilator.lint(shipped.folder / "accelerator.v", top="accelerator")
 

@@ -99,7 +99,7 @@ def build(options, console: Console) -> dict:
     network, board = _inputs(options)
     if options.verify == "rtl":
         verilator.find()
-    frames, labels = _frames(network, options.frames)
+    frames, sample = _frames(network, options.frames)
     plan = planning.plan(network, board.BUDGET, cycles=_cycles(options, board))
     folder = _folder(options, network)
     accelerator = Accelerator(plan)
@@ -119,7 +119,7 @@ def build(options, console: Console) -> dict:
         report["implementation"] = _implement(steps, accelerator, verilog, board, options)
         if checking:
             report["simulation"] = checking.result()
-    report["result"] = _result(report, network, plan, board, frames, labels)
+    report["result"] = _result(report, network, plan, board, sample)
 
     npz.write_atomic(folder / "report.json", json.dumps(report, indent=2).encode() + b"\n")
     table = _table(report, folder, options)
@@ -180,8 +180,8 @@ def _folder(options, network):
 
 
 def _frames(network, count):
-    """Frames to run, and their labels: the packaged sample of the data set that the network was
-    made for, else (without labels) random ones."""
+    """Frames to run, and the packaged sample of the data set that the network was made for: they
+    are spread over the sample; where there is none they are random."""
     dataset = network.provenance.get("dataset")
     if dataset in SAMPLES:
         sample = data.load(dataset, "sample")
@@ -189,7 +189,8 @@ def _frames(network, count):
         if images.shape[1] == network.input.channels:
             if count and count > len(sample):
                 raise UserError(f"--frames {count}: the sample of {dataset} has {len(sample)}")
-            return images[:count], sample.labels
+            count = count or len(sample)
+            return images[np.arange(count) * len(sample) // count], sample
     element = network.input.element
     rng = np.random.default_rng(0)
     shape = (count or 1000, network.input.channels)
@@ -286,7 +287,7 @@ def _versions():
     return {package: metadata.version(package) for package in packages}
 
 
-def _result(report, network, plan, board, frames, labels):
+def _result(report, network, plan, board, sample):
     """The figures that the table shows."""
     reached = report["implementation"]
     simulated = report["simulation"]
@@ -301,10 +302,10 @@ def _result(report, network, plan, board, frames, labels):
         "roofline_fraction": report["plan"]["roofline_fraction"],
         "cells_estimated": plan.cells + board.LINK_CELLS,
     }
-    if labels is not None:
-        decisions = network.run(frames)[:, 0]
-        result["accuracy"] = round(float(np.mean(decisions == labels[:len(frames)])), 4)
-        result["accuracy_frames"] = len(frames)
+    if sample:
+        decisions = network.run(sample.images)[:, 0]
+        result["accuracy"] = round(float(np.mean(decisions == sample.labels)), 4)
+        result["accuracy_frames"] = len(sample)
     return result
 
 

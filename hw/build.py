@@ -116,7 +116,8 @@ def build(options, console: Console) -> dict:
         # Simulation and synthesis each keep a processor core busy.
         checking = Worker(lambda: _verify(steps, network, accelerator, verilog, frames)) \
             if options.verify == "rtl" else None
-        report["implementation"] = _implement(steps, accelerator, verilog, board, options)
+        report["implementation"] = _implement(steps, accelerator, verilog, board, options,
+                                              checking)
         if checking:
             report["simulation"] = checking.result()
     report["result"] = _result(report, network, plan, board, sample)
@@ -159,7 +160,7 @@ def _inputs(options):
 def _cycles(options, board):
     if options.fps is None:
         return None
-    cycles = int(board.FIRST_HZ / options.fps)
+    cycles = int(min(board.FIRST_HZ / options.fps, 2 ** 53))
     if cycles < 1:
         raise UserError(f"--fps {options.fps:g}: board {options.board} has a clock of about "
                         f"{board.FIRST_HZ / 1e6:.1f} MHz and so at most as many frames a second")
@@ -229,8 +230,9 @@ def _verify(steps, network, accelerator, verilog, frames):
     return steps.run("simulate", key, [], simulate)
 
 
-def _implement(steps, accelerator, verilog, board, options):
-    """Make the bitstream, at a clock that place and route reaches."""
+def _implement(steps, accelerator, verilog, board, options, checking):
+    """Make the bitstream, at a clock that place and route reaches; it appears once ``checking``
+    has found nothing."""
     network = accelerator.network
     name = f"{network.name}.bin"
     made = ["top.v", "top.pcf", name]
@@ -272,6 +274,9 @@ def _implement(steps, accelerator, verilog, board, options):
                              f"one for {clock:.2f} MHz with seed {seed}; ask for a lower --fps")
         note("packing (icepack)")
         toolchain.pack(work, top="top")
+        if checking:
+            note("waiting for the simulation")
+            checking.result()
         for file in made:
             os.replace(work / ("top.bin" if file == name else file), steps.folder / file)
         note(f"{reached.used['LUT4']} LUT4, {reached.fmax:.1f} MHz")

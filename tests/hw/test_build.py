@@ -108,6 +108,17 @@ def test_a_small_network_from_file_to_bitstream_and_again(capsys, model, tmp_pat
     assert (out / "small.bin").read_bytes() == bitstream   # the same input, the same bytes
 
 
+def test_no_bitstream_appears_of_hardware_that_differs(capsys, model, tmp_path, monkeypatch):
+    good = build.convert
+    monkeypatch.setattr(build, "convert", lambda *arguments, **options: good(
+        *arguments, **options).replace(">=", ">"))     # every threshold is compared wrongly
+    out = tmp_path / "out"
+    assert build.main(["--model", str(model), "-o", str(out), "--frames", "400"]) == 2
+    assert " of 400 frames equal; frame 0, layer sign1, channel 4: expected " in (
+        capsys.readouterr().err)
+    assert not {"small.bin", "top.v", "report.json"} & {path.name for path in out.iterdir()}
+
+
 def test_an_interrupt_leaves_nothing_half_written(model, tmp_path):
     out = tmp_path / "out"
     process = subprocess.Popen(

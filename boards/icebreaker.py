@@ -58,7 +58,7 @@ class Icebreaker(ICEBreakerPlatform):
     RESOURCES = {"LUT4": 5280, "EBR": 30, "SPRAM": 4, "DSP": 8}
     LINK_CELLS = 360        # what the host link takes of them
     # What is left for a network, with room to place it.
-    BUDGET = Budget("icebreaker", 4750, 30)
+    BUDGET = Budget("icebreaker", 4400, 30)
     NEXTPNR = ["--up5k", "--package", "sg48"]
     FIRST_HZ = 40_500_000   # tried first: what designs that fill the chip reach
 

@@ -28,11 +28,12 @@ from sim import accelerator as simulation
 from sim import verilator
 from sw import data, npz, wire
 from sw.command import Parser
-from sw.network import Dense, Network
-from sw.planes import pack_rom, words_to_ints
+from sw.network import ArgMax, Network
+from sw.planes import words_to_ints
 
-ZOO = {"xnor": "mnist-bnn"}    # the shipped network of each number system
-ARCHITECTURES = ("xnor", "ternary", "shift")
+# The shipped network of each number system.
+ZOO = {"xnor": "mnist-bnn", "ternary": "mnist-twn", "shift": "mnist-shiftcnn"}
+STYLES = ("folded", "unrolled")
 SAMPLES = ("digits", "mnist")  # data sets with a packaged sample
 ATTEMPTS = 5                  # clocks and seeds tried until place and route succeeds
 VERSION = metadata.version("bitwright")
@@ -58,11 +59,14 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = Parser(prog="python -m hw.build", description="Build checked hardware of a network.")
     p.add_argument("--arch", default="xnor", metavar="NAME",
-                   help="number system whose shipped network is built: xnor; ternary and shift "
-                        "come with their own networks in a later version (default: %(default)s)")
+                   help=f"number system whose shipped network is built: {', '.join(ZOO)} "
+                        f"(default: %(default)s)")
     p.add_argument("--model", metavar="FILE", help="a saved Network to build instead")
     p.add_argument("--board", default="icebreaker", metavar="NAME",
                    help=f"board: {', '.join(BOARDS)} (default: %(default)s)")
+    p.add_argument("--style", default="folded", metavar="NAME",
+                   help="folded: weights in memories, lanes that take turns; unrolled: weights as "
+                        "logic, a frame a cycle (default: %(default)s)")
     p.add_argument("--fps", type=_positive, metavar="N",
                    help="frames per second wanted (default: as fast as fits the board)")
     p.add_argument("--verify", default="rtl", metavar="RUNG",
@@ -100,7 +104,11 @@ def build(options, console: Console) -> dict:
     if options.verify == "rtl":
         verilator.find()
     frames, sample = _frames(network, options.frames)
-    plan = planning.plan(network, board.BUDGET, cycles=_cycles(options, board))
+    cycles = _cycles(options, board)
+    if options.style == "unrolled":
+        plan = planning.unroll(network, board.BUDGET, megahertz=board.FIRST_HZ / 1e6)
+    else:
+        plan = planning.plan(network, board.BUDGET, cycles=cycles)
     folder = _folder(options, network)
     accelerator = Accelerator(plan)
     verilog = convert(accelerator, "accelerator", header=(
@@ -139,11 +147,10 @@ def build(options, console: Console) -> dict:
 
 def _inputs(options):
     """The network and the board asked for; raises before anything runs."""
-    if options.arch not in ARCHITECTURES:
-        raise UserError(f"--arch {options.arch}: number systems are {', '.join(ARCHITECTURES)}")
     if options.arch not in ZOO:
-        raise UserError(f"--arch {options.arch} comes with networks of its own, which are not in "
-                        f"this version; use --arch xnor")
+        raise UserError(f"--arch {options.arch}: number systems are {', '.join(ZOO)}")
+    if options.style not in STYLES:
+        raise UserError(f"--style {options.style}: styles are {', '.join(STYLES)}")
     if options.board not in BOARDS:
         raise UserError(f"--board {options.board}: boards are {', '.join(BOARDS)}")
     if options.verify not in ("none", "rtl"):
@@ -154,6 +161,10 @@ def _inputs(options):
         shipped = resources.files("sw.zoo").joinpath(f"{ZOO[options.arch]}.npz")
         with resources.as_file(shipped) as path:
             network = Network.load(path)
+    last = network.layers[-1]
+    if not isinstance(last, ArgMax):
+        raise UserError(f"layer {last.name}: a network on a board ends in ArgMax, but this one in "
+                        f"a {type(last).__name__}; add the decision")
     return network, BOARDS[options.board]
 
 
@@ -168,7 +179,8 @@ def _cycles(options, board):
 
 
 def _folder(options, network):
-    folder = Path(options.output or Path("build") / f"{network.name}-{options.board}")
+    style = "" if options.style == "folded" else f"-{options.style}"
+    folder = Path(options.output or Path("build") / f"{network.name}-{options.board}{style}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".probe"
@@ -194,10 +206,8 @@ def _frames(network, count):
             return images[np.arange(count) * len(sample) // count], sample
     element = network.input.element
     rng = np.random.default_rng(0)
-    shape = (count or 1000, network.input.channels)
-    if element.bits == 1 and element.lo == -1:
-        return rng.choice([-1, 1], shape), None
-    return rng.integers(element.lo, element.hi + 1, shape), None
+    codes = rng.choice(element.codes(), (count or 1000, network.input.channels))
+    return element.decode(codes), None
 
 
 def _generate(folder, network, plan, verilog):
@@ -205,13 +215,13 @@ def _generate(folder, network, plan, verilog):
     npz.write_atomic(folder / "plan.json", json.dumps(plan.report(), indent=2).encode() + b"\n")
     npz.write_atomic(folder / "accelerator.v", verilog.encode())
     (folder / "rom").mkdir(exist_ok=True)
-    for layer, stage in zip(network.layers, plan.stages, strict=True):
-        if isinstance(layer, Dense):
-            bits = pack_rom(layer.planes[0], lanes=stage.pe, simd=stage.simd)
-            words = words_to_ints(bits.swapaxes(0, 1).reshape(bits.shape[1], -1))
-            digits = -(-stage.pe * stage.simd // 4)
-            text = "".join(f"{word:0{digits}x}\n" for word in words)
-            npz.write_atomic(folder / "rom" / f"{layer.name}.mem", text.encode())
+    for stage in plan.stages:
+        if isinstance(stage, planning.DenseStage):
+            for name, bits in stage.memories().items():
+                words = words_to_ints(bits.swapaxes(0, 1).reshape(bits.shape[1], -1))
+                digits = -(-bits.shape[0] * bits.shape[2] // 4)
+                text = "".join(f"{word:0{digits}x}\n" for word in words)
+                npz.write_atomic(folder / "rom" / f"{name}.mem", text.encode())
 
 
 def _verify(steps, network, accelerator, verilog, frames):
@@ -347,10 +357,15 @@ def _table(report, folder, options):
     if options.fps and result["frames_per_second_at_clock"] < options.fps:
         table.add_row("", f"fewer than the {options.fps:,g} asked for: place and route reached "
                           f"a slower clock than planned; ask for more")
+    for stage in report["plan"]["stages"]:
+        if "way" in stage:
+            table.add_row("datapath", f"{stage['layer']}: {stage['way']}, PE {stage['pe']}, "
+                                      f"SIMD {stage['simd']}")
     bits = report["plan"]["roofline_bits_per_cycle"]
-    table.add_row("roofline", f"{result['roofline_fraction']:.0%} of {bits['block_ram']} weight "
-                              f"bits a cycle from block RAM and {bits['lut_rom']} from LUT ROM; "
-                              f"bottleneck {report['plan']['bottleneck']}")
+    if report["plan"]["weight_bits"]:
+        table.add_row("roofline", f"{result['roofline_fraction']:.0%} of {bits['block_ram']} "
+                                  f"weight bits a cycle from block RAM and {bits['lut_rom']} from "
+                                  f"LUT ROM; bottleneck {report['plan']['bottleneck']}")
     table.add_row("files", str(folder))
     table.add_row("to flash", f"python -m boards.flash {folder / report['network']}.bin "
                               f"--board {options.board}")
@@ -360,12 +375,15 @@ def _table(report, folder, options):
 def _stages(plan):
     """The plan, layer by layer."""
     table = Table(title="plan")
-    columns = ("layer", "PE", "SIMD", "cycles", "lanes out", "block RAMs", "cells (estimate)")
+    columns = ("layer", "datapath", "PE", "SIMD", "cycles", "lanes out", "block RAMs",
+               "cells (estimate)")
     for column in columns:
-        table.add_column(column, justify="left" if column == "layer" else "right")
+        table.add_column(column, justify="left" if column in columns[:2] else "right")
     for stage in plan.stages:
-        pe, simd = ((str(stage.pe), str(stage.simd)) if hasattr(stage, "pe") else ("", ""))
-        table.add_row(stage.layer, pe, simd, str(stage.cycles), str(stage.lanes),
+        folding = ("", "", "")
+        if isinstance(stage, planning.DenseStage):
+            folding = (stage.way.name, str(stage.pe), str(stage.simd))
+        table.add_row(stage.layer, *folding, str(stage.cycles), str(stage.lanes),
                       str(stage.blocks), str(round(stage.cells)))
     return table
 

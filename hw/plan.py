@@ -1,26 +1,51 @@
-"""Folding: how many lanes and which memories each layer gets, so that a network fits a budget.
+"""Folding: how many lanes, which processing elements and which memories each layer gets.
 
-A dense layer of MH rows and MW columns on ``pe`` processing elements of ``simd`` inputs takes
+A dense layer of MH rows and MW columns on ``pe`` lanes of ``simd`` inputs takes
 ⌈MH / pe⌉ · ⌈MW / simd⌉ cycles a frame (FINN's folding, Umuroglu et al. 2017). Layers work on
 different frames at once, so the slowest one sets the cycles per frame. The planner looks for the
-fewest cycles per frame whose plan fits, or for the cheapest plan of a frame rate asked for.
+fewest cycles per frame whose plan fits, or for the cheapest plan of a frame rate asked for; of the
+datapaths that can compute a layer it takes the one of least cost.
 """
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache, cached_property
 
 import numpy as np
+from amaranth import Shape, unsigned
 
-from hw import area
+from hw import (
+    affine,
+    area,
+    argmax,
+    lookup,
+    requantize,
+    residual_binarize,
+    threshold,
+    unrolled,
+    xnor_net,
+)
+from hw.datapath import Datapath, Term, datapaths, read, shape, term
 from hw.errors import UserError
 from hw.stream import transfers
-from sw import alphabet
 from sw.element import Bipolar
-from sw.network import ArgMax, Dense, Network, Select, Threshold
+from sw.network import (
+    Affine,
+    ArgMax,
+    Dense,
+    Lookup,
+    Network,
+    Requantize,
+    ResidualBinarize,
+    Select,
+    Tensor,
+    Threshold,
+    XnorNetDense,
+)
 
 BLOCK_BITS = 4096                                     # of one block RAM
 BLOCK_WIDTHS = {256: 16, 512: 8, 1024: 4, 2048: 2}    # iCE40: words a block RAM has → their bits
 SIMD = (1, 2, 4, 8, 16, 32, 64)
 LANES = (1, 2, 4, 8, 16)
+SCALES = 4                                            # of XNOR-Net that may wait
 PRICES = (0, 60, 120, 240, 480)                       # cells that a block RAM may be worth
 
 
@@ -41,24 +66,67 @@ class Stage:
     cells: float
     blocks: int = 0
 
+    def report(self) -> dict:
+        """The stage as plain data."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+
 
 @dataclass(frozen=True)
+class ThresholdStage(Stage):
+    """A threshold layer: all comparisons at once, or a binary ``search``."""
+    search: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class DenseStage(Stage):
-    """A dense layer folded on ``pe`` processing elements of ``simd`` inputs."""
-    pe: int = 1
-    simd: int = 1
-    steps: int = 1              # words a vector
-    groups: int = 1             # groups of pe rows
-    slice_bits: int = 16        # width of each memory that the weights are cut into
+    """A dense layer folded on ``pe`` lanes of ``simd`` inputs."""
+    way: Datapath = field(repr=False)
+    x: Tensor = field(repr=False)   # what it reads
+    affine: bool                # whether the sums of a row are still to be combined
+    pe: int
+    simd: int
+    steps: int                  # words a vector
+    groups: int                 # groups of pe rows
+    slice_bits: int             # width of each memory that the weights are cut into
     block_slices: int = 0       # how many of those are block RAMs; the others are LUT ROM
     block_replay: bool = False  # whether the vector waits in a block RAM; else in registers
 
     @property
     def slices(self) -> list[tuple[int, bool]]:
         """Width of each weight memory and whether it is a block RAM, low bits first."""
-        bits = self.pe * self.simd
+        bits = self.pe * self.simd * self.way.bits
         widths = [min(self.slice_bits, bits - k) for k in range(0, bits, self.slice_bits)]
         return [(width, k < self.block_slices) for k, width in enumerate(widths)]
+
+    def memories(self) -> dict[str, np.ndarray]:
+        """Contents of the weight memories by name, (lanes, words, bits)."""
+        found = {}
+        if self.way.front:
+            front = self.way.front
+            found[f"{self.layer}_tables"] = front.way.words(front.lanes, front.length,
+                                                            front.tables)
+        if self.way.bits:
+            found[self.layer] = self.way.words(self.pe, self.simd, self.steps * self.groups)
+        return found
+
+    def report(self):
+        table = super().report() | {"way": self.way.name}
+        del table["x"]
+        return table
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnrolledStage(Stage):
+    """A dense layer as constant logic, a frame a cycle, with registers after so many adders."""
+    term: Term = field(repr=False)              # what its sums stand for
+    table: np.ndarray | None = field(repr=False)   # the integers of the input's codes
+    adders_per_stage: int
+    affine: bool                                # whether the sums are still to be scaled
+
+    def report(self):
+        table = super().report()
+        del table["term"], table["table"]
+        return table
 
 
 @dataclass(frozen=True)
@@ -97,8 +165,7 @@ class Plan:
     @property
     def weight_bits(self) -> int:
         """Weight bits that a frame needs."""
-        return sum(layer.planes[0].codes.size for layer in self.network.layers
-                   if isinstance(layer, Dense))
+        return sum(stage.way.storage for stage in self.stages if isinstance(stage, DenseStage))
 
     @property
     def roofline(self) -> tuple[int, int]:
@@ -110,7 +177,7 @@ class Plan:
     @property
     def roofline_fraction(self) -> float:
         """Weight bits used a cycle over the roofline."""
-        return self.weight_bits / self.cycles / sum(self.roofline)
+        return self.weight_bits / self.cycles / max(1, sum(self.roofline))
 
     def report(self) -> dict:
         """The plan as plain data."""
@@ -122,7 +189,7 @@ class Plan:
             "roofline_bits_per_cycle": {"block_ram": self.roofline[0],
                                         "lut_rom": self.roofline[1]},
             "roofline_fraction": round(self.roofline_fraction, 4),
-            "stages": [asdict(stage) for stage in self.stages],
+            "stages": [stage.report() for stage in self.stages],
         }
 
 
@@ -132,52 +199,61 @@ def plan(network: Network, budget: Budget, *, cycles: int | None = None) -> Plan
     Raises :exc:`UserError` that names the layer or the resource, and by how much it does not fit.
     """
     _check(network)
-    _capacity(network, budget)
+    planner = Planner(network, budget)
+    planner.check_capacity()
     if cycles is not None:
         # More cycles need not mean fewer cells: memories fill block RAMs well at some depths only.
-        candidates = _candidates(network, budget)
-        plans = [_smallest(network, budget, k) for k in {min(k, cycles) for k in candidates}]
+        candidates = planner.candidates()
+        plans = [planner.smallest(k) for k in {min(k, cycles) for k in candidates}]
         if not any(plans):
-            least = next(k for k in candidates if _smallest(network, budget, k))
+            least = next(k for k in candidates if planner.smallest(k))
             raise UserError(f"network {network.name}: no folding takes {cycles} cycles per frame; "
                             f"the fastest takes {least}")
         found = min(filter(None, plans), key=_cost)
         _fits(found)
         return found
-    for candidate in _candidates(network, budget):
-        found = _smallest(network, budget, candidate)
+    for candidate in planner.candidates():
+        found = planner.smallest(candidate)
         if found and found.cells <= budget.cells and found.blocks <= budget.blocks:
             return found
     _fits(found)
     return found
 
 
-def _candidates(network, budget):
-    """Cycles per frame worth trying, ascending."""
-    sizes = {transfers(tensor.channels, lanes) for tensor in network.tensors.values()
-             for lanes in LANES}
-    for layer in network.layers:
+def unroll(network: Network, budget: Budget, *, megahertz: float) -> Plan:
+    """The plan of a network whose weights are logic: every layer takes a frame a cycle.
+
+    Adders are pipelined for a clock of ``megahertz``. Raises :exc:`UserError` like :func:`plan`.
+    """
+    _check(network)
+    stages = []
+    for k, layer in enumerate(network.layers):
+        x, y = network.tensors[layer.inputs[0]], network.tensors[layer.name]
+        following = network.layers[k + 1] if k + 1 < len(network.layers) else None
+        if isinstance(layer, XnorNetDense):
+            raise UserError(f"layer {layer.name}: scaling by the inputs' magnitude takes several "
+                            f"cycles a frame; use --style folded")
         if isinstance(layer, Dense):
-            rows, columns = layer.planes[0].codes.shape
-            steps = {transfers(columns, simd) for simd in SIMD}
-            groups = {transfers(rows, pe) for pe in range(1, rows + 1)}
-            sizes |= {s * g for s in steps for g in groups}
-    # No fewer cycles fit than let the popcounts alone fill the device.
-    weights = sum(layer.planes[0].codes.size for layer in network.layers
-                  if isinstance(layer, Dense))
-    least = 2 * weights // budget.cells
-    return sorted(size for size in sizes if size >= least) or [max(sizes)]
-
-
-def _capacity(network, budget):
-    """Refuse at once what has more weights than there are memories for."""
-    weights = sum(layer.planes[0].codes.size for layer in network.layers
-                  if isinstance(layer, Dense))
-    room = budget.blocks * BLOCK_BITS + int(16 / area.TABLE_CELLS * budget.cells)
-    if weights > room:
-        raise UserError(f"network {network.name} has {weights:,} weights, {weights - room:,} more "
-                        f"than the {room:,} bits that {budget.name} can hold in {budget.blocks} "
-                        f"block RAMs and LUT ROM; make its layers narrower")
+            numbers, table = read(x)
+            depth = unrolled.adders_per_stage(megahertz)
+            cells = unrolled.cells(layer.weights, shape=numbers.shape, adders_per_stage=depth)
+            total = term(layer.weights, np.ones(y.channels, np.int64), numbers.full())
+            stages.append(UnrolledStage(
+                layer.name, y.channels, 1, cells, term=total, table=table, adders_per_stage=depth,
+                affine=needs_affine((total,), following)))
+        elif isinstance(layer, Select):
+            stages.append(Stage(layer.name, y.channels, 1, 0))
+        elif isinstance(layer, ArgMax):
+            cells = argmax.parallel_cells(bits=x.element.bits, channels=x.channels)
+            stages.append(Stage(layer.name, 1, 1, cells))
+        elif isinstance(layer, Requantize):
+            raise UserError(f"layer {layer.name}: requantizing takes several cycles a frame; use "
+                            f"--style folded")
+        else:
+            stages.append(Planner(network, budget).other(layer, x, x.channels))
+    found = Plan(network, budget, network.input.channels, tuple(stages))
+    _fits(found)
+    return found
 
 
 def _fits(found: Plan):
@@ -198,50 +274,10 @@ def _check(network):
         if layer.inputs != (previous,):
             raise UserError(f"layer {layer.name}: hardware is a chain of layers, but it reads "
                             f"{layer.inputs[0]} and follows {previous}")
-        x = network.tensors[previous]
         previous = layer.name
-        match layer:
-            case Dense():
-                plane = layer.planes[0]
-                if len(layer.planes) != 1 or plane.alphabet != alphabet.Bipolar() or (
-                        plane.coefficients != 1).any():
-                    raise UserError(f"layer {layer.name}: its weights must be one bipolar plane "
-                                    f"with coefficients 1 for the xnor datapath")
-                if x.element != Bipolar():
-                    raise UserError(f"layer {layer.name}: it reads {x.element}, but the xnor "
-                                    f"datapath reads bipolar; put a Threshold before it")
-            case Select() if (np.diff(layer.indices) <= 0).any():
-                raise UserError(f"layer {layer.name}: hardware selects channels in ascending "
-                                f"order; sort its indices")
-    if not isinstance(network.layers[-1], ArgMax):
-        raise UserError(f"layer {network.layers[-1].name}: a network for hardware ends in ArgMax")
-
-
-def _smallest(network, budget, cycles):
-    """The plan of fewest cells found that takes at most ``cycles``, or None if none does.
-
-    Which fold of a layer is cheapest depends on what block RAMs are worth to the others. So each
-    layer is folded for several prices of a block RAM; from the best common price on, layers
-    change their fold one by one as long as that saves cells.
-    """
-    dense = [layer for layer in network.layers if isinstance(layer, Dense)]
-    options = [[_fold(layer, cycles, price) for price in PRICES] for layer in dense]
-    if None in (fold for folds in options for fold in folds):
-        return None
-
-    best = None
-    for lanes in LANES:
-        trials = list(zip(*options, strict=True))
-        while trials:
-            plans = [(_build(network, budget, lanes, folds), folds) for folds in trials]
-            plans = [(found, folds) for found, folds in plans if found and found.cycles <= cycles]
-            found, folds = min(plans, default=(None, None), key=lambda trial: _cost(trial[0]))
-            trials = []
-            if found and (best is None or _cost(found) < _cost(best)):
-                best = found
-                trials = [(*folds[:k], fold, *folds[k + 1:])
-                          for k, choices in enumerate(options) for fold in set(choices)]
-    return best
+        if isinstance(layer, Select) and (np.diff(layer.indices) <= 0).any():
+            raise UserError(f"layer {layer.name}: hardware selects channels in ascending order; "
+                            f"sort its indices")
 
 
 def _cost(plan):
@@ -249,78 +285,242 @@ def _cost(plan):
     return max(0, plan.blocks - plan.budget.blocks), plan.cells, plan.cycles, plan.input_lanes
 
 
-def _build(network, budget, input_lanes, folds):
-    """A plan with the given input lanes and (simd, pe) of each dense layer, or None."""
-    dense = [layer for layer in network.layers if isinstance(layer, Dense)]
-    following = [simd for simd, _ in folds[1:]] + [1]
-    lanes = input_lanes
-    stages = []
-    for layer in network.layers:
-        x = network.tensors[layer.inputs[0]]
+class Planner:
+    """The search for a plan of one network."""
+    def __init__(self, network, budget):
+        self.network = network
+        self.budget = budget
+        self.dense = [layer for layer in network.layers if isinstance(layer, Dense)]
+        self.ways = {layer.name: datapaths(layer, _read(layer, network.tensors[layer.inputs[0]]))
+                     for layer in self.dense}
+        self.cells = cache(lambda way, pe, simd: way.cells(pe, simd))
+
+    def check_capacity(self):
+        """Refuse at once what has more weights than there are memories for."""
+        weights = sum(min(way.storage for way in self.ways[layer.name]) for layer in self.dense)
+        room = self.budget.blocks * BLOCK_BITS + int(16 / area.TABLE_CELLS * self.budget.cells)
+        if weights > room:
+            raise UserError(
+                f"network {self.network.name} has {weights:,} bits of weights, "
+                f"{weights - room:,} more than the {room:,} bits that {self.budget.name} can hold "
+                f"in {self.budget.blocks} block RAMs and LUT ROM; make its layers narrower")
+
+    def candidates(self):
+        """Cycles per frame worth trying, ascending."""
+        sizes = {transfers(tensor.channels, lanes) for tensor in self.network.tensors.values()
+                 for lanes in LANES}
+        for layer in self.dense:
+            rows, columns = layer.weights.shape
+            steps = {transfers(columns, simd) for simd in SIMD}
+            groups = {transfers(rows, pe) for pe in range(1, rows + 1)}
+            sizes |= {s * g for s in steps for g in groups}
+            if isinstance(layer, XnorNetDense):
+                scale = xnor_net_scale(layer, self.network.tensors[layer.inputs[0]]).width + 1
+                sizes |= {group * scale for group in groups}
+        for layer in self.network.layers:
+            if isinstance(layer, Requantize):
+                steps = requantize.cycles(multiplier=layer.multiplier, exponent=layer.exponent)
+                sizes |= {transfers(len(layer.multiplier), lanes) * steps for lanes in LANES}
+        # No fewer cycles fit than let the adders alone fill the device.
+        least = sum(layer.weights.size for layer in self.dense) // self.budget.cells
+        return sorted(size for size in sizes if size >= least) or [max(sizes)]
+
+    def smallest(self, cycles):
+        """The plan of fewest cells found that takes at most ``cycles``, or None if none does.
+
+        Which fold of a layer is cheapest depends on what block RAMs are worth to the others. So
+        each layer is folded for several prices of a block RAM; from the best common price on,
+        layers change their fold one by one as long as that saves cells.
+        """
+        options = [[self._fold(layer, cycles, price) for price in PRICES] for layer in self.dense]
+        if None in (fold for folds in options for fold in folds):
+            return None
+
+        best = None
+        for lanes in LANES:
+            trials = list(zip(*options, strict=True)) if options else [()]
+            while trials:
+                plans = [(self.build(lanes, folds), folds) for folds in trials]
+                plans = [(found, folds) for found, folds in plans
+                         if found and found.cycles <= cycles]
+                found, folds = min(plans, default=(None, None), key=lambda trial: _cost(trial[0]))
+                trials = []
+                if found and (best is None or _cost(found) < _cost(best)):
+                    best = found
+                    trials = [(*folds[:k], fold, *folds[k + 1:])
+                              for k, choices in enumerate(options) for fold in set(choices)]
+        return best
+
+    def _fold(self, layer, cycles, price):
+        """(way, simd, pe) of the least cost in at most ``cycles``, or None."""
+        rows, columns = layer.weights.shape
+        best = None
+        for way in self.ways[layer.name]:
+            for simd in (1,) if way.front else SIMD:
+                steps = way.front.tables if way.front else transfers(columns, simd)
+                if steps > cycles or (simd > 1 and simd >= 2 * columns):
+                    continue
+                # All rows at once need no replay.
+                for pe in {transfers(rows, cycles // steps), rows}:
+                    depth = steps * transfers(rows, pe)
+                    bits = pe * simd * way.bits
+                    memory = min(transfers(bits, _slice_bits(depth)) * price,
+                                 bits * area.rom(depth))
+                    wide = simd * way.shape.width
+                    replay = min(transfers(wide, 16) * price, 2 * wide * steps) if pe < rows else 0
+                    cost = (self.cells(way, pe, simd) + memory + replay
+                            + area.narrow(pe, _row_bits(way)))
+                    if best is None or (cost, simd, pe) < best[0]:
+                        best = (cost, simd, pe), (way, simd, pe)
+        return best and best[1]
+
+    def build(self, input_lanes, folds):
+        """A plan with the given input lanes and (way, simd, pe) of each dense layer, or None."""
+        lanes = input_lanes
+        stages = []
+        for k, layer in enumerate(self.network.layers):
+            x = self.network.tensors[layer.inputs[0]]
+            if isinstance(layer, Dense):
+                stage = self._dense(k, layer, x, lanes, folds)
+            else:
+                stage = self.other(layer, x, lanes)
+            if stage is None:
+                return None
+            stages.append(stage)
+            lanes = stage.lanes
+        return Plan(self.network, self.budget, input_lanes, _place(stages, self.budget.blocks))
+
+    def other(self, layer, x, lanes):
+        """The stage of a layer that is not dense, or None where ``lanes`` do not suit it."""
+        beats = transfers(x.channels, lanes)
+        if isinstance(layer, ArgMax):
+            if lanes != 1:
+                return None
+            return Stage(layer.name, 1, x.channels, argmax.cells(bits=x.element.bits,
+                                                                 channels=x.channels))
+        if isinstance(layer, Select):
+            if not _whole_transfers(layer.indices, x.channels, lanes):
+                return None
+            return Stage(layer.name, lanes, beats, area.select(beats))
+        if x.channels % lanes:
+            return None
+        shapes, output = [shape(x.element)], shape(self.network.tensors[layer.name].element)
         match layer:
-            case Select():
-                if not _whole_transfers(layer.indices, x.channels, lanes):
-                    return None
-                stages.append(Stage(layer.name, lanes, transfers(x.channels, lanes),
-                                    area.select(transfers(x.channels, lanes))))
             case Threshold():
-                if lanes > 1 and x.channels % lanes:
-                    return None
-                stages.append(Stage(layer.name, lanes, transfers(x.channels, lanes),
-                                    area.threshold(layer, x, lanes)))
-            case Dense():
-                simd, pe = folds[dense.index(layer)]
-                if simd % lanes:
-                    return None
-                out = _output_lanes(layer, pe, simd, following[dense.index(layer)])
-                stage = _dense_stage(layer, pe, simd, lanes, out)
-                lanes = stage.lanes
-                stages.append(stage)
-            case ArgMax():
-                if lanes != 1:
-                    return None
-                stages.append(Stage(layer.name, 1, x.channels, area.argmax(x)))
-    return Plan(network, budget, input_lanes, _place(stages, budget.blocks))
+                size = {"channels": x.channels, "steps": layer.thresholds.shape[1],
+                        "bits": x.element.bits, "lanes": lanes,
+                        "distinct": bool((layer.thresholds != layer.thresholds[0]).any()
+                                         or (layer.flip != layer.flip[0]).any())}
+                choices = [ThresholdStage(layer.name, lanes, beats, cells(**size), search=search)
+                           for search, cells in ((False, threshold.cells),
+                                                 (True, threshold.search_cells))]
+                return min(choices, key=lambda stage: stage.cells)
+            case Requantize():
+                steps = requantize.cycles(multiplier=layer.multiplier, exponent=layer.exponent)
+                return Stage(layer.name, lanes, beats * steps, requantize.cells(
+                    shape=shapes[0], multiplier=layer.multiplier, exponent=layer.exponent,
+                    zero=layer.zero, lo=layer.element.lo, hi=layer.element.hi,
+                    single_rounding=layer.single_rounding, lanes=lanes))
+            case Affine():
+                return Stage(layer.name, lanes, beats, affine.cells(
+                    shapes=shapes, coefficients=layer.coefficients[:, None], offset=layer.offset,
+                    lanes=lanes, output=output))
+            case Lookup():
+                return Stage(layer.name, lanes, beats, lookup.cells(
+                    shape=shapes[0], table=layer.table, output=output, lanes=lanes))
+            case ResidualBinarize():
+                return Stage(layer.name, lanes, beats, residual_binarize.cells(
+                    shape=shapes[0], coefficients=layer.coefficients, centre=layer.centre,
+                    flip=layer.flip, lanes=lanes))
+
+    def _dense(self, k, layer, x, lanes, folds):
+        """The stage of dense layer ``k`` that reads ``lanes`` lanes, or None."""
+        way, simd, pe = folds[self.dense.index(layer)]
+        wide = way.front.length if way.front else simd
+        if wide % lanes or way.table is not None and x.channels % lanes:
+            return None
+        following = self.network.layers[k + 1:]
+        rows, columns = layer.weights.shape
+        steps = way.front.tables if way.front else transfers(columns, simd)
+        groups = transfers(rows, pe)
+        fold = next((simd for after, (_, simd, _) in zip(self.dense, folds, strict=True)
+                     if after in following), 1)
+        scaled = isinstance(layer, XnorNetDense)
+        # What is beyond the last row must not reach a layer that adds it up.
+        strict = bool(following) and not isinstance(following[0], Threshold)
+        divisors = [n for n in range(1, pe + 1)
+                    if pe % n == 0 and fold % n == 0 and not (strict and rows % n)]
+        out = next((n for n in divisors if pe // n + 1 <= steps), divisors[-1])
+        combine = needs_affine(way.terms, None if scaled or not following else following[0])
+
+        parts = pe // out + 1 if pe > out or steps > 1 else 1
+        depth = steps * groups
+        word = simd * way.shape.width
+        cells = self.cells(way, pe, simd) + word + 40
+        cells += area.narrow(pe, _row_bits(way)) + 10
+        cells += word + 12 if wide > lanes else 0
+        cells += 2 * word * steps + 20 if groups > 1 else 0
+        cells += pe * simd * way.bits * area.rom(depth)
+        if way.front:
+            front = way.front
+            cells += self.cells(front.way, front.lanes, front.length) + word
+            cells += front.way.storage / front.tables * area.rom(front.tables)
+        if combine:
+            cells += affine.cells(shapes=[term.shape for term in way.terms], lanes=out,
+                                  coefficients=way.factors, offset=way.offset)
+        if way.table is not None:
+            cells += lookup.cells(shape=shape(x.element), table=way.table[None],
+                                  output=read(x)[0].shape, lanes=lanes)
+        cycles = max(groups * max(steps, parts), transfers(columns, lanes))
+        if scaled:
+            scale = xnor_net_scale(layer, x)
+            cells += xnor_net.sign_and_scale_cells(
+                shape=read(x)[0].shape, lanes=lanes, channels=columns, depth=SCALES,
+                k_shape=scale)
+            cells += xnor_net.scale_cells(
+                shape=shape(layer.sums(x).element), k_shape=scale, lanes=out, channels=rows,
+                output=shape(self.network.tensors[layer.name].element))
+            cycles = max(cycles, transfers(rows, out) * (scale.width + 1))
+        return DenseStage(layer.name, out, cycles, cells, way=way, x=x, affine=combine, pe=pe,
+                          simd=simd, steps=steps, groups=groups, slice_bits=_slice_bits(depth))
 
 
-def _fold(layer, cycles, price):
-    """(simd, pe) of the least cost in at most ``cycles``, or None."""
-    rows, columns = layer.planes[0].codes.shape
-    options = []
-    for simd in SIMD:
-        steps = transfers(columns, simd)
-        if steps > cycles or (simd > 1 and simd >= 2 * columns):
-            continue
-        for pe in {transfers(rows, cycles // steps), rows}:   # all rows at once need no replay
-            depth = steps * transfers(rows, pe)
-            bits = pe * simd
-            memory = min(transfers(bits, _slice_bits(depth)) * price, bits * area.rom(depth))
-            replay = min(transfers(simd, 16) * price, 2 * simd * steps) if pe < rows else 0
-            lanes = pe * area.pe(simd, columns) + area.narrow(pe, columns)
-            options.append((lanes + memory + replay, simd, pe))
-    return min(options)[1:] if options else None
+def _read(layer, x):
+    """The tensor that the processing elements of a dense layer on ``x`` read."""
+    if not isinstance(layer, XnorNetDense):
+        return x
+    least, most = layer.scale(x)
+    if least == most:
+        raise UserError(f"layer {layer.name}: the magnitude of all its inputs is {most}, so it "
+                        f"scales by a constant; make it a Dense with that coefficient")
+    return Tensor.full(Bipolar(), x.shape)
 
 
-def _output_lanes(layer, pe, simd, following):
-    """The fewest lanes that carry a group's counts away before the next group is done."""
-    steps = transfers(layer.planes[0].codes.shape[1], simd)
-    divisors = [n for n in range(1, pe + 1) if pe % n == 0 and following % n == 0]
-    return next((n for n in divisors if pe // n + 1 <= steps), divisors[-1])
+def xnor_net_scale(layer: XnorNetDense, x: Tensor) -> Shape:
+    """Shape of XNOR-Net's scale of a frame."""
+    return unsigned(layer.scale(x)[1].bit_length())
 
 
-def _dense_stage(layer, pe, simd, lanes, out):
-    rows, columns = layer.planes[0].codes.shape
-    steps, groups = transfers(columns, simd), transfers(rows, pe)
-    parts = pe // out + 1 if pe > out or steps > 1 else 1
-    depth = steps * groups
-    cells = pe * area.pe(simd, columns) + simd + 40
-    cells += area.narrow(pe, columns) + 10
-    cells += simd + 12 if simd > lanes else 0
-    cells += 2 * simd * steps + 20 if groups > 1 else 0
-    bits = _slice_bits(depth)
-    cells += pe * simd * area.rom(depth)
-    return DenseStage(layer.name, out, max(groups * max(steps, parts), transfers(columns, lanes)),
-                      cells, pe=pe, simd=simd, steps=steps, groups=groups, slice_bits=bits)
+def needs_affine(terms: tuple[Term, ...], following) -> bool:
+    """Whether the sums ``terms`` are not yet what the layer ``following`` can read.
+
+    Thresholds and a decision do without factors and offsets that they can take into account.
+    """
+    if len(terms) > 1:
+        return True
+    factor, offset = terms[0].factor, terms[0].offset
+    match following:
+        case Threshold():
+            return not (factor > 0).all()
+        case ArgMax():
+            return not (factor[0] > 0 and (factor == factor[0]).all()
+                        and (offset == offset[0]).all())
+    return not ((factor == 1).all() and (offset == 0).all())
+
+
+def _row_bits(way):
+    """Bits of a row's sums."""
+    return sum(term.shape.width for term in way.terms)
 
 
 def _place(stages, blocks):
@@ -332,19 +532,19 @@ def _place(stages, blocks):
             deep = transfers(depth, 2048)
             for width, _ in stage.slices:
                 offers.append((width * area.rom(depth) / deep, deep, k, "slice"))
-            wide = transfers(stage.simd, 16) * transfers(2 * stage.steps, 256)
+            bits = stage.simd * stage.way.shape.width
+            wide = transfers(bits, 16) * transfers(2 * stage.steps, 256)
             if stage.groups > 1:
-                offers.append(((2 * stage.simd * stage.steps - 20) / wide, wide, k, "replay"))
+                offers.append(((2 * bits * stage.steps - 20) / wide, wide, k, "replay"))
     stages = list(stages)
     for saved, needed, k, what in sorted(offers, key=lambda offer: (-offer[0], offer[2], offer[3])):
         if needed <= blocks and saved > 0:
             blocks -= needed
-            stage = asdict(stages[k])
-            stage["cells"] -= saved * needed
-            stage["blocks"] += needed
-            stage["block_slices"] += what == "slice"
-            stage["block_replay"] |= what == "replay"
-            stages[k] = DenseStage(**stage)
+            stage = stages[k]
+            stages[k] = replace(
+                stage, cells=stage.cells - saved * needed, blocks=stage.blocks + needed,
+                block_slices=stage.block_slices + (what == "slice"),
+                block_replay=stage.block_replay or what == "replay")
     return tuple(stages)
 
 

@@ -1,4 +1,4 @@
-"""Selection of channels."""
+"""Selection of channels: of whole transfers, or of lanes."""
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
@@ -52,5 +52,44 @@ class Select(wiring.Component):
                 keep.eq(port.data),
                 beat.eq(Mux(beat == len(following) - 1, 0, beat + 1)),
             ]
+
+        return m
+
+
+class Pick(wiring.Component):
+    """Keeps some lanes of each transfer: :func:`sw.golden.select` where a transfer is a frame.
+
+    Wires only: takes one transfer a cycle, latency none.
+
+    Parameters
+    ----------
+    shape : Shape
+        Shape of an element.
+    lanes : int
+        Elements of a transfer of ``i``.
+    indices : list of int
+        The lanes kept, in the order of ``o``.
+
+    Members
+    -------
+    i : In(stream.Signature(ArrayLayout(shape, lanes)))
+    o : Out(stream.Signature(ArrayLayout(shape, len(indices))))
+    """
+    def __init__(self, *, shape, lanes, indices):
+        self.indices = indices
+        super().__init__({
+            "i": In(stream.Signature(data.ArrayLayout(shape, lanes))),
+            "o": Out(stream.Signature(data.ArrayLayout(shape, len(indices)))),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        m.d.comb += [
+            self.o.valid.eq(self.i.valid),
+            self.i.ready.eq(self.o.ready),
+        ]
+        m.d.comb += [self.o.payload[k].eq(self.i.payload[index])
+                     for k, index in enumerate(self.indices)]
 
         return m

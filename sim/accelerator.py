@@ -6,23 +6,25 @@ at the simulator's own speed.
 """
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from amaranth import *
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
+from hw.accelerator import Accelerator
 from hw.errors import ToolFailed
-from hw.stream import transfers
 from hw.verilog import convert
 from sim import verilator
 from sim.payload import pack, unpack
 from sw.network import Network
 
 STATIC = [Path(__file__).with_name(name) for name in ("clock.v", "player.v", "recorder.v")]
+MODULE = "accelerator"
+COUNTERS = ("count", "first", "last")
 CONTEXT = 8   # frames that follow the one looked at when a run is repeated
 SLOWEST = 10_000   # cycles a second below which a simulation is given up
 
@@ -65,42 +67,71 @@ class Verification:
 class Run:
     """What a simulation recorded.
 
-    ``tensors`` are the golden model's integers by layer, (whole frames, channels), ``classes`` the
-    results (frames, 1). Of ``count`` results, the first one left in cycle ``first`` after reset,
-    the last one in ``last``; it ended in ``cycles``.
+    ``tensors`` are the golden model's integers by layer, (whole frames, channels), ``results``
+    what left the accelerator. Of ``count`` results, the first transfer left in cycle ``first``
+    after reset, the last one in ``last``; it ended in ``cycles``.
     """
     tensors: dict[str, np.ndarray]
-    classes: np.ndarray
+    results: np.ndarray
     count: int
     cycles: int
     first: int
     last: int
 
 
-class Harness(wiring.Component):
-    """An accelerator between a player and recorders, with its clock.
+class Group(wiring.Component):
+    """Several accelerators side by side, to be simulated together: one model to compile.
 
     Parameters
     ----------
-    accelerator : Accelerator
-        What its ports are; the module itself comes from a file.
+    accelerators : dict of str to Accelerator
+
+    Members
+    -------
+    <name> : Out(accelerator.signature)
+        The ports of each.
+    """
+    def __init__(self, accelerators: Mapping[str, Accelerator]):
+        self.accelerators = dict(accelerators)
+        super().__init__({name: Out(accelerator.signature)
+                          for name, accelerator in self.accelerators.items()})
+
+    def elaborate(self, platform):
+        m = Module()
+
+        for name, accelerator in self.accelerators.items():
+            m.submodules[name] = accelerator
+            ports = getattr(self, name)
+            connect(m, flipped(ports.i), accelerator.i)
+            connect(m, accelerator.o, flipped(ports.o))
+            connect(m, accelerator.trace, flipped(ports.trace))
+
+        return m
+
+
+class Harness(wiring.Component):
+    """The module ``accelerator``, each accelerator of which is between a player and recorders,
+    with its clock.
+
+    Parameters
+    ----------
+    design : Accelerator | Group
+        What the ports of the module are; the module itself comes from a file.
 
     Members
     -------
     done : Out(1)
-        High after as many results as the plusarg ``output_count`` says.
-    count, cycles, first, last : Out(32)
-        Results; cycles since reset; the cycles of the first and of the latest result.
+        High after as many results of each as the plusargs ``<name>_output_count`` say.
+    cycles : Out(32)
+        Cycles since reset.
+    <name>_count, <name>_first, <name>_last : Out(32)
+        Results, and the cycles of the first and of the latest one.
     """
-    done: Out(1)
-    count: Out(32)
-    cycles: Out(32)
-    first: Out(32)
-    last: Out(32)
-
-    def __init__(self, accelerator):
-        self.accelerator = accelerator
-        super().__init__()
+    def __init__(self, design):
+        self.design = design
+        self.accelerators = _accelerators(design)
+        super().__init__({"done": Out(1), "cycles": Out(32)} | {
+            f"{name}_{counter}": Out(32) for name in self.accelerators for counter in COUNTERS})
 
     def elaborate(self, platform):
         m = Module()
@@ -108,100 +139,128 @@ class Harness(wiring.Component):
         m.domains.sync = sync = ClockDomain()
         m.submodules.clock = Instance("clock", o_clk=sync.clk, o_rst=sync.rst)
         clocked = {"i_clk": sync.clk, "i_rst": sync.rst}
-
         signals, ports = {}, {}
-        for path, member, value in self.accelerator.signature.flatten(self.accelerator):
+        for path, member, value in self.design.signature.flatten(self.design):
             name = "__".join(map(str, path))
             signals[name] = Signal(len(Value.cast(value)), name=name)
             ports[f"{'i' if member.flow is In else 'o'}_{name}"] = signals[name]
-        m.submodules.accelerator = Instance("accelerator", **clocked, **ports)
-        m.submodules.player = Instance(
-            "player", **clocked, p_NAME="input", p_WIDTH=len(signals["i__payload"]),
-            o_valid=signals["i__valid"], i_ready=signals["i__ready"],
-            o_payload=signals["i__payload"])
-        m.submodules.recorder = Instance(
-            "recorder", **clocked, p_NAME="output", p_WIDTH=len(signals["o__payload"]),
-            i_valid=signals["o__valid"], o_ready=signals["o__ready"],
-            i_payload=signals["o__payload"], o_done=self.done, o_count=self.count,
-            o_cycles=self.cycles, o_first=self.first, o_last=self.last)
-        for tap in self.accelerator.taps:
-            payload = signals[f"trace__{tap.layer}__payload"]
-            m.submodules[f"trace_{tap.layer}"] = Instance(
-                "recorder", **clocked, p_NAME=f"trace_{tap.layer}", p_WIDTH=len(payload),
-                i_valid=signals[f"trace__{tap.layer}__valid"], i_payload=payload)
+        m.submodules.accelerator = Instance(MODULE, **clocked, **ports)
+
+        done = Signal(len(self.accelerators))
+        m.d.comb += self.done.eq(done.all())
+        for k, (name, accelerator) in enumerate(self.accelerators.items()):
+            prefix = f"{name}__" if isinstance(self.design, Group) else ""
+
+            payload = signals[f"{prefix}i__payload"]
+            m.submodules[f"{name}_player"] = Instance(
+                "player", **clocked, p_NAME=f"{name}_input", p_WIDTH=len(payload),
+                o_valid=signals[f"{prefix}i__valid"], i_ready=signals[f"{prefix}i__ready"],
+                o_payload=payload)
+            payload = signals[f"{prefix}o__payload"]
+            counters = {f"o_{counter}": getattr(self, f"{name}_{counter}") for counter in COUNTERS}
+            if not k:
+                counters["o_cycles"] = self.cycles
+            m.submodules[f"{name}_recorder"] = Instance(
+                "recorder", **clocked, p_NAME=f"{name}_output", p_WIDTH=len(payload),
+                i_valid=signals[f"{prefix}o__valid"], o_ready=signals[f"{prefix}o__ready"],
+                i_payload=payload, o_done=done[k], **counters)
+            for tap in accelerator.taps:
+                trace = f"{prefix}trace__{tap.layer}"
+                payload = signals[f"{trace}__payload"]
+                m.submodules[f"{name}_trace_{tap.layer}"] = Instance(
+                    "recorder", **clocked, p_NAME=f"{name}_trace_{tap.layer}",
+                    p_WIDTH=len(payload), i_valid=signals[f"{trace}__valid"], i_payload=payload)
 
         return m
 
 
 class Bench:
-    """The compiled model of an accelerator, module ``accelerator`` of the file ``verilog``.
+    """The compiled model of accelerators, module ``accelerator`` of the file ``verilog``.
 
     Files go to ``folder``; a model that was compiled there earlier is used again.
     """
-    def __init__(self, accelerator, verilog: Path | str, folder: Path | str):
-        self.accelerator = accelerator
+    def __init__(self, design: Accelerator | Group, verilog: Path | str, folder: Path | str):
+        self.accelerators = _accelerators(design)
         self.folder = Path(folder).resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
         harness = self.folder / "harness.v"
-        harness.write_text(convert(Harness(accelerator), "harness"))
+        harness.write_text(convert(Harness(design), "harness"))
         self.model = verilator.build([harness, *STATIC, verilog], "harness", self.folder,
                                      arguments=["--timing"])
 
-    def run(self, frames, layers: Sequence[str] = (), *, stalls: float = 0, seed: int = 1,
-            limit: int | None = None, progress: Callable[[int], None] = lambda frames: None) -> Run:
-        """Simulate ``frames`` and record the output of ``layers``.
+    def run(self, frames: Mapping[str, np.ndarray], layers: Sequence[str] = (), *,
+            stalls: float = 0, seed: int = 1, limit: int | None = None,
+            progress: Callable[[int], None] = lambda frames: None) -> dict[str, Run]:
+        """Simulate the ``frames`` of each accelerator by name and record the output of ``layers``.
 
-        With ``stalls``, both ends make the accelerator wait with that probability in each cycle.
-        After ``limit`` cycles it ends; the default is several times what the plan says.
+        With ``stalls``, both ends make the accelerators wait with that probability in each cycle.
+        After ``limit`` cycles it ends; the default is several times what the plans say.
         ``progress`` is told now and then how many frames are done.
         """
-        if not len(frames):
+        if not all(map(len, frames.values())):
             raise ValueError("There are no frames to simulate")
         if not 0 <= stalls < 1:
             raise ValueError(f"Stalls must be a probability below 1, not {stalls!r}")
         if limit is None:
-            limit = self._ample(len(frames)) / (1 - stalls) ** 2
-        files = {"input": "input.hex", "output": "output.hex"}
-        files |= {f"trace_{layer}": f"trace_{layer}.hex" for layer in layers}
-        (self.folder / files["input"]).write_text(self._beats(np.asarray(frames)))
+            limit = max(_ample(accelerator, len(frames[name]))
+                        for name, accelerator in self.accelerators.items()) / (1 - stalls) ** 2
+        plusargs = [f"+limit={int(limit)}", f"+verilator+seed+{seed}",
+                    f"+names={','.join(self.accelerators)}"]
+        files = ["input", "output", *(f"trace_{layer}" for layer in layers)]
+        for name, accelerator in self.accelerators.items():
+            (self.folder / f"{name}_input.hex").write_text(
+                _beats(accelerator.input, np.asarray(frames[name])))
+            plusargs += [f"+{name}_{file}={self.folder / f'{name}_{file}.hex'}" for file in files]
+            plusargs += [f"+{name}_{end}_stall={int(256 * stalls)}" for end in ("input", "output")]
+            count = len(frames[name]) * accelerator.taps[-1].transfers
+            plusargs.append(f"+{name}_output_count={count}")
         told = self.folder / "progress"
         told.unlink(missing_ok=True)
 
-        verilator.run(
-            self.model, "sim.accelerator_bench", folder=self.folder,
-            seconds=60 + limit / SLOWEST,
-            watch=lambda: progress(int(told.read_text())) if told.exists() else None,
-            plusargs=[*(f"+{name}={self.folder / file}" for name, file in files.items()),
-                      *(f"+{end}_stall={int(256 * stalls)}" for end in ("input", "output")),
-                      f"+output_count={len(frames)}", f"+limit={int(limit)}",
-                      f"+verilator+seed+{seed}"])
+        def watch():
+            if told.exists():
+                done = json.loads(told.read_text())
+                progress(min(done[name] // accelerator.taps[-1].transfers
+                             for name, accelerator in self.accelerators.items()))
+
+        verilator.run(self.model, "sim.accelerator_bench", folder=self.folder,
+                      seconds=60 + limit / SLOWEST, watch=watch, plusargs=plusargs)
         counters = json.loads((self.folder / "counters.json").read_text())
-        progress(counters["count"])
-        taps = {tap.layer: tap for tap in self.accelerator.taps}
-        return Run(tensors={layer: self._tensor(files[f"trace_{layer}"], taps[layer])
-                            for layer in layers},
-                   classes=self._tensor(files["output"], self.accelerator.taps[-1]), **counters)
-
-    def _ample(self, frames):
-        """More cycles than ``frames`` frames take: the plan's, and each layer's latency."""
-        return 4 * self.accelerator.plan.cycles * (frames + len(self.accelerator.taps)) + 1000
-
-    def _beats(self, frames):
-        """The lines that the player reads: each frame padded with zeros to whole transfers."""
-        tap = self.accelerator.input
-        frames = frames.reshape(len(frames), -1)
-        raw = (frames.astype(np.int64) - tap.offset) // tap.scale
-        raw = np.pad(raw, ((0, 0), (0, -raw.shape[1] % tap.lanes)))
-        return pack(raw.reshape(-1, tap.lanes), tap.bits)
+        runs = {}
+        for name, accelerator in self.accelerators.items():
+            counts = counters["accelerators"][name]
+            counts["count"] //= accelerator.taps[-1].transfers
+            progress(counts["count"])
+            runs[name] = Run(
+                tensors={tap.layer: self._tensor(f"{name}_trace_{tap.layer}.hex", tap)
+                         for tap in accelerator.taps if tap.layer in layers},
+                results=self._tensor(f"{name}_output.hex", accelerator.taps[-1]),
+                cycles=counters["cycles"], **counts)
+        return runs
 
     def _tensor(self, file, tap):
         """Recorded transfers as the golden model's integers, (whole frames, channels)."""
-        raw = unpack((self.folder / file).read_text(), lanes=tap.lanes, bits=tap.bits,
-                     signed=tap.signed)
-        beats = transfers(tap.channels, tap.lanes)
-        whole = len(raw) // beats
-        frames = raw[:whole * beats].reshape(whole, beats * tap.lanes)
-        return frames[:, :tap.channels] * tap.scale + tap.offset
+        raw = unpack((self.folder / file).read_text(), lanes=tap.lanes, bits=tap.shape.width,
+                     signed=False)
+        whole = len(raw) // tap.transfers
+        frames = raw[:whole * tap.transfers].reshape(whole, tap.transfers * tap.lanes)
+        return tap.values(frames[:, :tap.channels])
+
+
+def _accelerators(design):
+    return design.accelerators if isinstance(design, Group) else {MODULE: design}
+
+
+def _ample(accelerator, frames):
+    """More cycles than ``frames`` frames take: the plan's, and each layer's latency."""
+    return 4 * accelerator.plan.cycles * (frames + len(accelerator.taps)) + 1000
+
+
+def _beats(tap, frames):
+    """The lines that the player reads: each frame padded with zeros to whole transfers."""
+    raw = tap.element.encode(frames.reshape(len(frames), -1))
+    raw = np.pad(raw, ((0, 0), (0, -raw.shape[1] % tap.lanes)))
+    return pack(raw.reshape(-1, tap.lanes), tap.shape.width)
 
 
 def verify(network: Network, accelerator, verilog: Path | str, frames, folder: Path | str, *,
@@ -216,16 +275,20 @@ def verify(network: Network, accelerator, verilog: Path | str, frames, folder: P
     """
     frames = np.asarray(frames)
     golden = network.run(frames, trace=True)
-    logits, decision = network.layers[-1].inputs[0], network.layers[-1].name
+    decision = network.layers[-1].name
+    # A decision alone would show too little.
+    logits = network.layers[-1].inputs[0] if len(network.layers) > 1 else decision
     bench = Bench(accelerator, verilog, folder)
     start = time.monotonic()
-    run = bench.run(frames, [logits], stalls=stalls, seed=seed, limit=limit, progress=progress)
+    run = bench.run({MODULE: frames}, [logits], stalls=stalls, seed=seed, limit=limit,
+                    progress=progress)[MODULE]
     seconds = time.monotonic() - start
 
     def again(count, limit=None):
         """The tensors of all layers for the first ``count`` frames."""
         layers = [layer.name for layer in network.layers]
-        return bench.run(frames[:count], layers, stalls=stalls, seed=seed, limit=limit).tensors
+        return bench.run({MODULE: frames[:count]}, layers, stalls=stalls, seed=seed,
+                         limit=limit)[MODULE].tensors
 
     if not run.count == len(run.tensors[logits]) == len(frames):
         given = ", ".join(f"{layer} {len(tensor)}" for layer, tensor in
@@ -233,7 +296,7 @@ def verify(network: Network, accelerator, verilog: Path | str, frames, folder: P
         raise ToolFailed(f"{run.count} results of {len(frames)} frames left the accelerator in "
                          f"{run.cycles} cycles; in a run of the first {run.count + CONTEXT}, the "
                          f"layers gave: {given}")
-    seen = {logits: run.tensors[logits], decision: run.classes}
+    seen = {logits: run.tensors[logits], decision: run.results}
     differs = np.any([(seen[layer] != golden[layer]).any(axis=1) for layer in seen], axis=0)
     if differs.any():
         frame = int(np.argmax(differs))
@@ -251,4 +314,5 @@ def verify(network: Network, accelerator, verilog: Path | str, frames, folder: P
 def trace(accelerator, verilog: Path | str, frames, folder: Path | str) -> dict[str, np.ndarray]:
     """Every tensor of the hardware by layer, as ``Network.run(frames, trace=True)`` has them."""
     bench = Bench(accelerator, verilog, folder)
-    return bench.run(frames, [tap.layer for tap in accelerator.taps]).tensors
+    return bench.run({MODULE: frames},
+                     [tap.layer for tap in accelerator.taps])[MODULE].tensors

@@ -29,6 +29,23 @@ def dense(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return (x.astype(exact) @ weights.T.astype(exact)).astype(result)
 
 
+def xnor_net(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Matrix-vector product of signs, times the magnitude of the frame, int64.
+
+    ``y[n, o] = K[n] · Σ_j weights[o, j] · sign(x[n, j])`` with ``K[n] = Σ_j |x[n, j]|`` and
+    sign(0) = +1. Over the number of columns K is XNOR-Net's scale β = ‖x‖₁ / n (Rastegari et al.
+    2016, section 3.2). Raises OverflowError for operands whose products may not be exact.
+    """
+    if not x.size or not weights.size:
+        return np.zeros((len(x), len(weights)), np.int64)
+    signs = np.where(x < 0, -1, 1)
+    scale = np.abs(x.astype(np.float64)).sum(axis=1, keepdims=True)   # exact below 2**53
+    largest = int(scale.max()) * max(1, reach(signs, weights))
+    if largest >= EXACT:
+        raise OverflowError(f"xnor_net products may reach {largest}, beyond the exact 2**53")
+    return scale.astype(np.int64) * dense(signs, weights)
+
+
 def select(x: np.ndarray, indices: np.ndarray) -> np.ndarray:
     """Keep the listed channels, in the order given: ``y[n, c] = x[n, indices[c]]``."""
     return x[:, indices]
@@ -46,6 +63,40 @@ def threshold(x: np.ndarray, thresholds: np.ndarray, flip: np.ndarray) -> np.nda
     for j in range(steps):
         level += x >= thresholds[:, j]
     return np.where(flip, integer(steps) - level, level)
+
+
+def affine(x: np.ndarray, coefficients: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """A product and a sum per channel: ``y[n, c] = coefficients[c] · x[n, c] + offset[c]``, int64.
+    """
+    return x.astype(np.int64) * coefficients.astype(np.int64) + offset.astype(np.int64)
+
+
+def lookup(codes: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Table entries of raw codes: ``y[n, c] = table[c, codes[n, c]]``, int64.
+
+    ``codes`` is (frames, channels), ``table`` (channels, entries), or (1, entries) for all
+    channels alike.
+    """
+    return table.astype(np.int64)[np.arange(len(table)), codes]
+
+
+def residual_binarize(x: np.ndarray, coefficients: np.ndarray, centre: np.ndarray,
+                      flip: np.ndarray) -> np.ndarray:
+    """Signs of what is left, as raw codes whose highest bit is the first sign, int64.
+
+    Per channel ``r₀ = x − centre``, negated where ``flip``; for ``j = 0 … J − 1`` the bit is
+    ``b_j = [r_j >= 0]`` and ``r_{j+1} = r_j − (2 b_j − 1) · coefficients[c, j]``; the code is
+    ``Σ_j b_j · 2^(J − 1 − j)``. It rises with ``r₀`` for all positive coefficients.
+    ``x`` is (frames, channels), ``coefficients`` (channels, J), the others (channels,).
+    """
+    left = x.astype(np.int64) - centre.astype(np.int64)
+    left = np.where(flip, -left, left)
+    codes = np.zeros(left.shape, np.int64)
+    for beta in coefficients.astype(np.int64).T:
+        up = left >= 0
+        left = left - np.where(up, beta, -beta)
+        codes = 2 * codes + up
+    return codes
 
 
 def requantize(acc: np.ndarray, multiplier: np.ndarray, exponent: np.ndarray, *,

@@ -17,7 +17,6 @@ from serial.tools import list_ports
 
 from sw import data, wire
 from sw.command import Parser
-from sw.element import Bipolar
 from sw.network import Network, NetworkError
 from sw.wire import Fault, Identity, Kind, Packet, PacketError
 
@@ -188,8 +187,7 @@ def encode(network: Network, images: np.ndarray) -> np.ndarray:
     element = network.input.element
     if element.bits > 8:
         raise BoardError(f"network {network.name} reads {element}, but the link carries bytes")
-    values = images.reshape(len(images), -1)
-    return (values > 0 if isinstance(element, Bipolar) else values & 255).astype(np.uint8)
+    return element.encode(images.reshape(len(images), -1)).astype(np.uint8)
 
 
 def _options(arguments):

@@ -11,7 +11,17 @@ from typing import Literal
 import numpy as np
 
 from sw import npz
-from sw.alphabet import Alphabet, Bipolar, Codebook, Integer, Ones, Pow2, Ternary, Vectors
+from sw.alphabet import (
+    Alphabet,
+    Bipolar,
+    Codebook,
+    Float,
+    Integer,
+    Ones,
+    Pow2,
+    Ternary,
+    Vectors,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +174,80 @@ def by_row(plane: Plane) -> tuple[Plane, ...]:
                 & (which == k).any(axis=1)[:, None])
         planes.append(Plane(alphabet, np.where(here, plane.codes, 0), coefficient))
     return tuple(planes)
+
+
+def signed_digits(plane: Plane) -> tuple[Plane, ...]:
+    """A plane of integers as planes of powers of two, which are its canonical signed digits.
+
+    In this non-adjacent form one of two neighbouring digits is always 0, so that one code of
+    Pow2(2) holds digits 2t and 2t + 1, with coefficients 4^t times those of ``plane``. Or plane k
+    holds the k-th digit of each weight that is not 0, in a code of as many powers as there are
+    digits. The planes of fewer bits are returned. What the alphabet may hold decides how many
+    there are, not what the codes are.
+
+    Raises ValueError where values or coefficients are no integers, OverflowError where digits or
+    coefficients exceed 64 bits.
+    """
+    if plane.coefficients.ndim == 2:
+        return tuple(digits for part in by_row(plane) for digits in signed_digits(part))
+    if plane.coefficients.dtype.kind == "f":
+        raise ValueError(f"signed digits need integer coefficients, not "
+                         f"{plane.coefficients.dtype}")
+    places, most = _digits(plane.alphabet)
+    if places > 62:
+        raise OverflowError(f"the signed digits of {plane.alphabet} reach 2^{places - 1}, "
+                            f"beyond 62 places")
+    pairs = [Pow2(min(2, places - place)) for place in range(0, places, 2)]
+    values = plane.alphabet.decode(plane.codes).astype(np.int64)
+    size, sign = np.abs(values), np.sign(values)
+    digits = np.array([((3 * size >> place & 1) - (size >> place & 1)) * sign
+                       for place in range(1, 2 * len(pairs) + 1)], np.int8)
+    if sum(pair.bits for pair in pairs) <= most * Pow2(places).bits:
+        return tuple(Plane(pair, low + 2 * high, _scaled(plane.coefficients, 4 ** t))
+                     for t, (pair, low, high) in enumerate(zip(pairs, digits[::2], digits[1::2],
+                                                               strict=True)))
+    codes = digits * np.arange(1, len(digits) + 1, dtype=np.int8)[:, None, None]
+    order = np.argsort(codes == 0, axis=0, kind="stable")[:most]
+    return tuple(Plane(Pow2(places), code, plane.coefficients)
+                 for code in np.take_along_axis(codes, order, axis=0))
+
+
+def _digits(alphabet):
+    """Places that the canonical signed digits of an alphabet's values take, and the most digits
+    of one value that are not 0.
+
+    The longest form is that of the largest value v, of bitlen(3v) − 1 places, and of n places
+    ⌈n / 2⌉ may be digits that are not 0.
+    """
+    match alphabet:
+        case Codebook(table) | Vectors(table):
+            wrong = table[table != np.rint(table)]
+            if wrong.size:
+                raise ValueError(f"signed digits are those of integers, but {alphabet} holds "
+                                 f"{wrong[0]}")
+            sizes = {abs(int(value)) for value in table.flat} | {1}
+            return _places(max(sizes)), max((v ^ 3 * v).bit_count() for v in sizes)
+        case Pow2(powers):
+            return powers, 1
+        case Float(mantissa_bits=bits):
+            return (_places(int(alphabet.decode(np.array(alphabet.hi)))),
+                    (_places(2 ** (bits + 1) - 1) + 1) // 2)
+        case _:
+            places = _places(max(-alphabet.lo, alphabet.hi))
+            return places, (places + 1) // 2
+
+
+def _places(value):
+    return (3 * value).bit_length() - 1
+
+
+def _scaled(coefficients, factor):
+    """Integers times ``factor``, exactly, as int64."""
+    products = [int(coefficient) * factor for coefficient in coefficients]
+    for product in products:
+        if not -2 ** 63 <= product < 2 ** 63:
+            raise OverflowError(f"a coefficient of signed digits is {product}, beyond 64 bits")
+    return np.array(products, np.int64)
 
 
 def decompose(values: np.ndarray, *, per: Literal["tensor", "channel"] | None = None):

@@ -1,5 +1,6 @@
 """Train a network of the zoo: `python -m sw.train mnist-bnn`."""
 import argparse
+import importlib
 import sys
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from sw.command import Parser
 from sw.data import DataError
 
 ZOO = Path(__file__).parent.parent / "zoo"
+NETWORKS = ["mnist-bnn", "mnist-twn", "mnist-shiftcnn"]
 
 
 def _count(text):
@@ -16,23 +18,24 @@ def _count(text):
 
 
 def _options(arguments):
-    parser = Parser(prog="python -m sw.train",
-                                     description="Train a network of the zoo.")
-    parser.add_argument("network", choices=["mnist-bnn"], help="which network")
+    parser = Parser(prog="python -m sw.train", description="Train a network of the zoo.")
+    parser.add_argument("network", choices=NETWORKS, help="which network")
     parser.add_argument("--data", metavar="DIR", help="folder of the MNIST IDX files "
                         "(default: $BITWRIGHT_DATA)")
-    parser.add_argument("--epochs", metavar="N", type=_count, default=110,
-                        help="passes over the training images (default: %(default)s)")
-    parser.add_argument("--runs", metavar="N", type=_count, default=2,
+    parser.add_argument("--epochs", metavar="N", type=_count,
+                        help="passes over the training images (default: the recipe's)")
+    parser.add_argument("--runs", metavar="N", type=_count,
                         help="networks to train, each from its own seed; the best on the "
-                             "validation images is kept (default: %(default)s)")
+                             "validation images is kept (default: the recipe's)")
     parser.add_argument("--seed", metavar="N", type=int, default=0,
                         help="the first seed (default: %(default)s)")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto",
                         help="where to train (default: %(default)s)")
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, default=ZOO / "mnist-bnn.npz",
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path,
                         help="file to write (default: the zoo's)")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.output = options.output or ZOO / f"{options.network}.npz"
+    return options
 
 
 def _progress(options):
@@ -52,7 +55,10 @@ def main(arguments=None) -> int:
         print("error: training needs PyTorch; install it with: pip install -e '.[train]'",
               file=sys.stderr)
         return 3
-    from sw.train import mnist_bnn
+    from sw.train import mnist
+    recipe = importlib.import_module(f"sw.train.{options.network.replace('-', '_')}").RECIPE
+    options.epochs = options.epochs or recipe.epochs
+    options.runs = options.runs or recipe.runs
     device = options.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -65,8 +71,8 @@ def main(arguments=None) -> int:
               file=sys.stderr)
         return 1
     try:
-        net = mnist_bnn.make(folder=options.data, epochs=options.epochs, seed=options.seed,
-                             runs=options.runs, device=device, progress=_progress(options))
+        net = mnist.make(recipe, folder=options.data, epochs=options.epochs, seed=options.seed,
+                         runs=options.runs, device=device, progress=_progress(options))
         net.save(options.output)
     except DataError as error:
         print(f"error: --data: {error}", file=sys.stderr)

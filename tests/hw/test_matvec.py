@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from amaranth import Shape
 
-from hw.matvec import MatVec
+from hw.matvec import MatVec, Unit
 from hw.pe.xnor import XnorPe
 from sw import golden
 from sw.planes import bipolar, pack_rom
@@ -16,7 +17,10 @@ def make(weights, pe, simd, block=True):
     width = pe * simd
     cut = (width + 1) // 2
     slices = [(cut, block), (width - cut, not block)] if width > 1 else [(width, block)]
-    return MatVec(words=words, steps=-(-columns // simd), columns=columns, slices=slices)
+    unit = Unit(make=lambda: XnorPe(simd=simd, columns=columns), width=simd,
+                terms=(Shape.cast(range(columns + 1)),))
+    return MatVec(shape=1, simd=simd, units=[unit], words=words, steps=-(-columns // simd),
+                  slices=slices)
 
 
 def stream(x, simd, groups):
@@ -63,4 +67,4 @@ def test_counts_have_exactly_the_width_of_their_range():
 def test_steps_wrong():
     with pytest.raises(ValueError, match=r"^Steps must divide the depth of the memory, but 6 is "
                                          r"not a multiple of 4$"):
-        MatVec(words=np.zeros((1, 6, 2)), steps=4, columns=8, slices=[(2, True)])
+        MatVec(shape=1, simd=2, units=[], words=np.zeros((1, 6, 2)), steps=4, slices=[(2, True)])

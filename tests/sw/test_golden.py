@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sw import golden
+from sw.schemes.activations import horq, xnor_net
 from sw.schemes.uint8 import quantized_multiplier
 
 SIZES = st.tuples(st.integers(0, 4), st.integers(1, 7), st.integers(1, 7))
@@ -72,6 +73,73 @@ def test_dense_of_nothing_is_zero(shape, dtype):
     assert y.tolist() == [[0] * 4] * shape[0]
 
 
+def slow_xnor_net(x, weights):
+    return [[sum(map(abs, frame)) * sum(w if value >= 0 else -w
+                                        for w, value in zip(row, frame, strict=True))
+             for row in weights.tolist()] for frame in x.tolist()]
+
+
+@given(SIZES, st.sampled_from([(3, 3), (2 ** 20, 2 ** 20)]), st.data())
+def test_xnor_net_equals_loops(sizes, largest, data):
+    frames, rows, columns = sizes
+    x = arrays(data, (frames, columns), -largest[0], largest[0])
+    weights = arrays(data, (rows, columns), -largest[1], largest[1])
+    y = golden.xnor_net(x, weights)
+    assert (y.dtype, y.shape) == (np.int64, (frames, rows))
+    assert y.tolist() == slow_xnor_net(x, weights)
+
+
+def test_xnor_net_scales_frame_by_frame_and_zero_counts_as_plus():
+    x = np.array([[0, 0, 0], [0, -5, 1], [-1, -1, -1], [7, 0, -2]])
+    weights = np.array([[1, -1, 1], [4, 2, 1]])
+    assert golden.xnor_net(x, weights).tolist() == [[0, 0], [18, 18], [-3, -21], [-9, 45]]
+
+
+@given(st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(1, 5)), st.data())
+def test_xnor_net_is_the_scheme_times_a_constant(sizes, data):
+    """β · sign(x) of :mod:`sw.schemes.activations.xnor_net` has β = K / columns."""
+    frames, rows, columns = sizes
+    x = arrays(data, (frames, columns), -99, 99)
+    weights = arrays(data, (rows, columns), -9, 9)
+    binary = xnor_net.quantize(x.astype(float)).planes[0]
+    y = binary.coefficients[:, None] * (binary.codes @ weights.T)
+    np.testing.assert_array_equal(np.rint(columns * y), golden.xnor_net(x, weights))
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.int32, np.uint32])
+def test_xnor_net_takes_every_integer_type_at_its_ends(dtype):
+    ends = np.array([[np.iinfo(dtype).min, np.iinfo(dtype).max, 0]], dtype)
+    weights = np.array([[1, 1, 1], [-1, 2, 5]])
+    assert golden.xnor_net(ends, weights).tolist() == slow_xnor_net(ends, weights)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0)])
+def test_xnor_net_of_nothing_is_zero(shape):
+    y = golden.xnor_net(np.zeros(shape, np.int64), np.zeros((4, shape[1]), np.int64))
+    assert (y.tolist(), y.dtype) == ([[0] * 4] * shape[0], np.int64)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_xnor_net_is_exact_up_to_its_limit(sign):
+    top = 2 ** 53 - 1
+    y = golden.xnor_net(np.array([[sign * top, 0], [0, 0]]), np.array([[1, 0], [0, 0]]))
+    assert y.tolist() == [[sign * top, 0], [0, 0]]
+    y = golden.xnor_net(np.array([[sign, 0]]), np.array([[top - 1, 1]]))
+    assert y.tolist() == [[top if sign == 1 else 2 - top]]
+
+
+@pytest.mark.parametrize("x, weights, message", [
+    ([[2 ** 52, -2 ** 52]], [[1, 0]], rf"xnor_net products may reach {2 ** 53}, "),
+    ([[0, 0], [1, -2]], [[2 ** 52, 1], [-2 ** 52, 2 ** 52]],
+     rf"xnor_net products may reach {3 * 2 ** 53}, "),
+    ([[-2 ** 63, -2 ** 63]], [[0, 0]], rf"xnor_net products may reach {2 ** 64}, "),
+    ([[0, 0]], [[2 ** 52, 2 ** 52]], rf"dense sums may reach {2 ** 53}, "),
+])
+def test_xnor_net_refuses_what_is_not_exact(x, weights, message):
+    with pytest.raises(OverflowError, match=rf"^{message}beyond the exact 2\*\*53$"):
+        golden.xnor_net(np.array(x), np.array(weights))
+
+
 @given(SIZES, st.data())
 def test_select_equals_loops(sizes, data):
     frames, kept, channels = sizes
@@ -117,6 +185,76 @@ def test_threshold_counts_many_steps(steps):
 def test_threshold_compares_unsigned_inputs_with_negative_thresholds():
     x = np.array([[0], [255]], np.uint8)
     assert golden.threshold(x, np.array([[-1, 255, 256]]), np.array([False])).tolist() == [[1], [2]]
+
+
+DTYPES = st.sampled_from([np.int8, np.int64])
+
+
+@given(st.tuples(st.integers(0, 4), st.integers(1, 5)), DTYPES, DTYPES, st.data())
+def test_affine_equals_loops(sizes, dtype, its, data):
+    frames, channels = sizes
+    x = arrays(data, sizes, -128, 127, dtype)
+    a, b = (arrays(data, (channels,), -128, 127, its) for _ in range(2))
+    y = golden.affine(x, a, b)
+    assert (y.dtype, y.shape) == (np.int64, sizes)
+    assert y.tolist() == [[c * value + d for c, value, d in zip(
+        a.tolist(), frame, b.tolist(), strict=True)] for frame in x.tolist()]
+
+
+def test_affine_is_exact_in_64_bits():
+    x = np.array([[-2 ** 30, 2 ** 30, 2 ** 62 - 1]])
+    y = golden.affine(x, np.array([2 ** 31, -2 ** 31, 1]), np.array([-1, 1, -2 ** 62]))
+    assert y.tolist() == [[-2 ** 61 - 1, 1 - 2 ** 61, -1]]
+    assert golden.affine(np.array([[255]], np.uint8), np.array([-1], np.int8),
+                         np.array([2 ** 40])).tolist() == [[2 ** 40 - 255]]
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_lookup_equals_loops(dtype, rows):
+    rng = np.random.default_rng(rows)
+    table = rng.integers(0, 128, (rows, 8)).astype(dtype)
+    codes = rng.integers(0, 8, (20, 3))
+    y = golden.lookup(codes, table)
+    assert y.dtype == np.int64
+    assert y.tolist() == [[table[c % rows, code] for c, code in enumerate(frame)]
+                          for frame in codes]
+    assert golden.lookup(codes[:0], table).shape == (0, 3)
+
+
+def slow_residual(x, coefficients, centre, flip):
+    codes = []
+    for frame in x.tolist():
+        codes.append([])
+        for value, betas, middle, down in zip(frame, coefficients.tolist(), centre.tolist(),
+                                              flip.tolist(), strict=True):
+            left, code = (middle - value if down else value - middle), ""
+            for beta in betas:
+                code += "1" if left >= 0 else "0"
+                left += -beta if left >= 0 else beta
+            codes[-1].append(int(code, 2))
+    return codes
+
+
+@given(st.tuples(st.integers(0, 9), st.integers(1, 4), st.integers(1, 5)), DTYPES, DTYPES,
+       st.data())
+def test_residual_binarize_equals_loops(sizes, dtype, its, data):
+    frames, channels, terms = sizes
+    x = arrays(data, (frames, channels), -128, 127, dtype)
+    coefficients = arrays(data, (channels, terms), 1, 127, its)
+    centre = arrays(data, (channels,), -128, 127, its)
+    flip = np.array(data.draw(st.lists(st.booleans(), min_size=channels, max_size=channels)))
+    y = golden.residual_binarize(x, coefficients, centre, flip)
+    assert (y.dtype, y.shape) == (np.int64, (frames, channels))
+    assert y.tolist() == slow_residual(x, coefficients, centre, flip)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=5))
+def test_residual_binarize_is_frozen_high_order_quantization(beta):
+    x = np.arange(-40, 41)[:, None]
+    for flip in (False, True):
+        y = golden.residual_binarize(x + 3, np.array([beta]), np.array([3]), np.array([flip]))
+        np.testing.assert_array_equal(y, horq.codes(-x if flip else x, beta=np.array(beta)))
 
 
 INT32 = st.one_of(st.integers(-2 ** 31, 2 ** 31 - 1),

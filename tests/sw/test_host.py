@@ -238,7 +238,7 @@ def test_a_missing_port_is_said(tmp_path, monkeypatch):
 def test_elements_become_bytes():
     x = np.array([[-1, 1, 1, -1]])
     assert host.encode(network(Bipolar(), channels=4), x).tolist() == [[0, 1, 1, 0]]
-    assert host.encode(network(Int(5), channels=4), -3 * x).tolist() == [[3, 253, 253, 3]]
+    assert host.encode(network(Int(5), channels=4), -3 * x).tolist() == [[3, 29, 29, 3]]
     assert host.encode(network(channels=4), 200 + x).tolist() == [[199, 201, 201, 199]]
     with pytest.raises(BoardError, match=r"^network net0 reads uint9, but the link carries "
                                          r"bytes$"):

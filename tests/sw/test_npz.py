@@ -540,7 +540,8 @@ def replaced(data, place, value):
     (["layers", 1, "element"], "uint99",
      "layer binarize: An element has 1 to 62 bits, not 99"),
     (["layers", 1, "element"], "float",
-     "layer binarize: An element type is bipolar, uintN or intN, not 'float'"),
+     ("layer binarize: An element type is bipolar, ternary, uintN, intN, pow2(N), "
+      "levels(A, B, …) or planes(A, B, …), not 'float'")),
     (["layers", 1, "thresholds"], [[1]], "layer binarize: 'thresholds' must be given as a dict"),
     (["layers", 1, "flip"], {"array": 3}, "layer binarize: 'flip': 'array' must be given as a str"),
     (["layers", 1, "flip"], {"array": "x"},

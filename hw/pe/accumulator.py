@@ -1,0 +1,33 @@
+"""Accumulator of a processing element."""
+from amaranth import *
+
+NO_CARRY = C(0, 0)
+
+
+def accumulate(m, element, word, carry=NO_CARRY):
+    """Add up the words of a row in ``element``: its ``o`` is the sum so far.
+
+    ``word``, and ``carry`` if there is such a bit, sum up the word whose ``valid`` and ``last`` the
+    element has now; ``o`` includes them, and after the ``last`` word of a row starts again.
+    """
+    total = Signal.like(element.o)
+    m.d.comb += element.o.eq(add(carry, total, word))
+    with m.If(element.en & element.valid):
+        m.d.sync += total.eq(Mux(element.last, 0, element.o))
+
+
+def add(carry, a, b):
+    """a + b + carry, on one carry chain, where ``carry`` has one bit or none.
+
+    It stands in both operands below the lowest place, and so generates the carry in.
+    """
+    def above(value):
+        both = Cat(carry, value)
+        return both.as_signed() if value.shape().signed else both
+
+    return (above(a) + above(b)) >> len(carry)
+
+
+def cells(shape):
+    """Estimate of its cells: those of the sum, the registers behind them, and the carry in."""
+    return 2 * shape.width + 1

@@ -187,11 +187,11 @@ def read(x: Tensor) -> tuple[Read, np.ndarray | None]:
 def datapaths(layer: Dense, x: Tensor) -> tuple[Datapath, ...]:
     """The ways to compute ``layer`` on the tensor ``x``, each of another name.
 
-    Raises :exc:`UserError` naming the layer when its numbers are too large for all of them.
+    Raises :exc:`UserError` naming the layer when its numbers are too large.
     """
     try:
         ways = list(_datapaths(layer.planes, x))
-    except ValueError as error:
+    except OverflowError as error:
         raise UserError(f"layer {layer.name}: {error}") from error
     return tuple({way.name: way for way in reversed(ways)}.values())
 

@@ -66,6 +66,10 @@ class Threshold(wiring.Component):
         if len(self.codes) != steps + 1:
             raise ValueError(f"Codes must be one more than the thresholds of a channel, {steps}, "
                              f"not {len(self.codes)}")
+        width = self.output.width
+        unfit = [code for code in self.codes if not -1 << width <= 2 * code < 2 << width]
+        if unfit:
+            raise ValueError(f"Codes must fit {self.output}, but {unfit[0]} does not")
         super().__init__({
             "i": In(stream.Signature(data.ArrayLayout(self.shape, lanes))),
             "o": Out(stream.Signature(data.ArrayLayout(self.output, lanes))),
@@ -162,7 +166,8 @@ class SearchThreshold(Threshold):
                 found = Cat(reached, pipe.delay(found, 1, "found"))
             code = found
             if self.codes != tuple(range(steps + 1)):
-                code = Array(C(code, self.output) for code in self.codes)[found]
+                size = self.output.width
+                code = Array(C(code % (1 << size), size) for code in self.codes)[found]
             code = pipe.register(pipe.present(code, lane, stages), self.output, "code")
             m.d.comb += self.o.payload[lane].eq(code)
 

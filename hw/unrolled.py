@@ -64,7 +64,6 @@ class Unrolled(wiring.Component):
         plan = self.circuit
         rows = len(plan.graph.rows)
         pipe = Pipeline(m, self.i, self.o, latency=self.latency, channels=rows, lanes=rows)
-        complements = plan.complements()
         sums, registers = {}, {}
 
         def node(n, stage):
@@ -74,9 +73,9 @@ class Unrolled(wiring.Component):
                 return sums[n]
             if (n, stage) not in registers:
                 value = node(n, stage - 1) if stage else self.i.payload[n]
-                value = pipe.register(~value if n in complements else value,
+                value = pipe.register(~value if n in plan.complements else value,
                                       _shape(*plan.bounds[n]), f"node_{n}")
-                registers[n, stage] = ~value if n in complements else value
+                registers[n, stage] = ~value if n in plan.complements else value
             return registers[n, stage]
 
         def bits(value, width, name):
@@ -86,8 +85,8 @@ class Unrolled(wiring.Component):
 
         for adder in plan.adders:
             n, stage, passed = adder.node, self._stage[adder.node], adder.y.shift
-            x = bits(node(adder.x.node, stage) << adder.x.shift, plan.widths[n], f"x_{n}")
-            y = bits(node(adder.y.node, stage), plan.widths[n] - passed, f"y_{n}")
+            x = bits(node(adder.x.node, stage) << adder.x.shift, plan.width(n), f"x_{n}")
+            y = bits(node(adder.y.node, stage), plan.width(n) - passed, f"y_{n}")
             carry = None if adder.carry is None else node(adder.carry, stage)
             total = _sum(x[passed:], y, carry, adder.y.sign, n in plan.inverted)
             # Complemented twice, so that synthesis does not make carry-save adders of several sums,

@@ -177,16 +177,18 @@ class Harness(wiring.Component):
 class Bench:
     """The compiled model of accelerators, module ``accelerator`` of the file ``verilog``.
 
-    Files go to ``folder``; a model that was compiled there earlier is used again.
+    Files go to ``folder``; a model that was compiled there earlier is used again. ``optimize`` is
+    that of :func:`sim.verilator.build`.
     """
-    def __init__(self, design: Accelerator | Group, verilog: Path | str, folder: Path | str):
+    def __init__(self, design: Accelerator | Group, verilog: Path | str, folder: Path | str, *,
+                 optimize: bool = True):
         self.accelerators = _accelerators(design)
         self.folder = Path(folder).resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
         harness = self.folder / "harness.v"
         harness.write_text(convert(Harness(design), "harness"))
         self.model = verilator.build([harness, *STATIC, verilog], "harness", self.folder,
-                                     arguments=["--timing"])
+                                     arguments=["--timing"], optimize=optimize)
 
     def run(self, frames: Mapping[str, np.ndarray], layers: Sequence[str] = (), *,
             stalls: float = 0, seed: int = 1, limit: int | None = None,

@@ -34,6 +34,7 @@ WAIVERS = Path(__file__).with_name("waivers.vlt")
 ARGUMENTS = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-public-flat-rw",
              "--output-split", "4000"]
 FLAGS = {"OPT_FAST": "-O1"}   # runs as fast as -O2, and compiles faster
+QUICK_FLAGS = {"OPT_FAST": "-O0", "OPT_GLOBAL": "-O0"}
 # The wheel's makefile was configured without a compiler, and leaves these empty.
 WHEEL_FLAGS = {"CFG_CXXFLAGS_PCH_I": "-include", "CFG_CXXFLAGS_COROUTINES": "-fcoroutines",
                "CFG_CXXFLAGS_STD": "-std=gnu++20", "CFG_CXXFLAGS_STD_NEWEST": "-std=gnu++20",
@@ -95,8 +96,10 @@ def find() -> Tool:
 
 def build(sources: Sequence[Path | str], top: str, folder: Path | str, *,
           parameters: Mapping[str, object] = {}, defines: Mapping[str, object] = {},
-          arguments: Sequence[str] = ()) -> Model:
+          arguments: Sequence[str] = (), optimize: bool = True) -> Model:
     """Compile the Verilog files ``sources`` into a model of module ``top``, kept in ``folder``.
+
+    A large model of which only a short run is wanted is there sooner if it is not ``optimize``d.
 
     A model that is there already is used again if it was made from the same contents and options
     by the same tools. ``arguments`` are further ones of ``verilator``. The sources may not include
@@ -115,7 +118,7 @@ def build(sources: Sequence[Path | str], top: str, folder: Path | str, *,
         "parameters": {name: str(value) for name, value in parameters.items()},
         "defines": {name: str(value) for name, value in defines.items()},
     }
-    flags = FLAGS | (WHEEL_FLAGS if tool.wheel else {})
+    flags = (FLAGS if optimize else QUICK_FLAGS) | (WHEEL_FLAGS if tool.wheel else {})
     made_from = [files, options, flags, str(tool), metadata.version("cocotb"),
                  str(cocotb_tools.config.libs_dir)]
     model = Model(folder, top, hashlib.sha256(json.dumps(made_from).encode()).hexdigest())
@@ -134,7 +137,8 @@ def _compile(tool, files, options, flags, program):
     # Its makefile calls python, which there may be none of outside of the virtual environment.
     variables = flags | {"PYTHON3": sys.executable}
     environment = {"PATH": f"{tool.folder}{os.pathsep}{os.environ.get('PATH', '')}",
-                   "MAKEFLAGS": " ".join(f"{name}={value}" for name, value in variables.items())}
+                   "MAKEFLAGS": " ".join([f"-j{os.cpu_count()}", "--", *(
+                       f"{name}={value}" for name, value in variables.items())])}
     if shutil.which("ccache"):   # much of the work is the same for every model
         environment["OBJCACHE"] = "ccache"
     # Not beside the program: make refuses folders whose names have spaces.

@@ -1,6 +1,5 @@
 """The adders of a graph: what each one adds, and of which operands it takes the complement."""
 from dataclasses import dataclass
-from functools import cached_property
 from math import exp
 from random import Random
 
@@ -46,23 +45,21 @@ class Circuit:
         Each behind those that it needs.
     inverted : frozenset of int
         Nodes whose adder adds complements and gives the complement of that.
+    complements : frozenset of int
+        Nodes of which only complements are used.
+    inverters : int
+        Bits of nodes that are needed both ways, or of elements that are needed complemented.
     """
     graph: AdderGraph
     bounds: list[tuple[int, int]]
     adders: tuple[Adder, ...]
-    inverted: frozenset[int]
+    inverted: frozenset[int] = frozenset()
+    complements: frozenset[int] = frozenset()
+    inverters: int = 0
 
-    def levels(self):
-        """How many adders lie one behind the other up to each node that is not part of one."""
-        levels = dict.fromkeys(range(self.graph.columns), 0)
-        for adder in self.adders:
-            levels[adder.node] = (adder.bits > 0) + max(levels[n] for n, _ in adder.operands())
-        return levels
-
-    @cached_property
-    def widths(self):
-        """The bits of each node."""
-        return [width(*bounds) for bounds in self.bounds]
+    def width(self, n):
+        """Bits of a node."""
+        return width(*self.bounds[n])
 
     def row_bounds(self, term):
         """The least and the greatest value of a row."""
@@ -72,29 +69,37 @@ class Circuit:
         return (lo << term.shift, hi << term.shift) if term.sign > 0 else (
             -hi << term.shift, -lo << term.shift)
 
-    def complements(self):
-        """Nodes of which only complements are used."""
-        return {n for n, used in _uses(self.graph, self.adders, self.inverted).items()
-                if used[True] and not used[False]}
+    def levels(self):
+        """How many adders lie one behind the other up to each element and the sum of each."""
+        levels = dict.fromkeys(range(self.graph.columns), 0)
+        for adder in self.adders:
+            levels[adder.node] = (adder.bits > 0) + max(levels[n] for n, _ in adder.operands())
+        return levels
 
 
 def circuit(graph, *, lo, hi, raw_operands):
     """The adders of a graph, for elements from ``lo`` to ``hi``.
 
-    With ``raw_operands`` a carry cell takes its operands as they are: subtractions are arranged to
-    need few inverters.
+    With ``raw_operands`` a carry cell takes its operands as they are, and wants the complement of
+    what it subtracts: at a look-up table a bit, unless every use of a sum is a complement, which
+    its adder can give at no cost. Now ``x − y = ~(~x + y)`` and ``x + y = ~(~x − y)``: an adder may
+    use complements either of what it subtracts or of what it adds. Annealing chooses.
     """
-    found = _adders(graph, lo, hi)
     bounds = graph.ranges(lo, hi)
-    widths = [width(*bound) for bound in bounds]
-    return Circuit(graph, bounds, found,
-                   _inverted(graph, found, widths) if raw_operands else frozenset())
+    adders = _adders(graph, bounds)
+    if not raw_operands:
+        return Circuit(graph, bounds, adders)
+    inverted, used = _inverted(graph, adders, bounds)
+    elements = range(graph.columns)
+    return Circuit(
+        graph, bounds, adders, inverted,
+        complements=frozenset(n for n, (plain, complement) in enumerate(used)
+                              if complement and plain == (n in elements)),
+        inverters=sum(width(*bounds[n]) for n, both in enumerate(used) if all(both)))
 
 
-def _adders(graph, lo, hi):
-    bounds = graph.ranges(lo, hi)
-    widths = [width(*bound) for bound in bounds]
-    carrier_of = carriers(graph, lo, hi)
+def _adders(graph, bounds):
+    carrier_of = carriers(graph, bounds)
     found, joined = [], set()
 
     def terms_of(n):
@@ -105,7 +110,7 @@ def _adders(graph, lo, hi):
             continue
         x, y = terms_of(n)
         carry = None
-        inner = carrier(n, terms_of, carrier_of, widths)
+        inner = carrier(n, terms_of, carrier_of, bounds)
         if inner:
             x = y if inner is x else x
             bit, a = sorted(terms_of(inner.node), key=lambda term: bounds[term.node] != (0, 1))
@@ -115,47 +120,39 @@ def _adders(graph, lo, hi):
             x, y = y, x
         apart = carry is None and y.sign > 0 and bounds[x.node][0] >= 0 and (
             bounds[x.node][1] << x.shift < 1 << y.shift)
-        found.append(Adder(n, x, y, carry, 0 if apart else widths[n] - y.shift))
+        found.append(Adder(n, x, y, carry, 0 if apart else width(*bounds[n]) - y.shift))
     return tuple(reversed(found))
 
 
-def _inverted(graph, adders, widths, seed=0):
-    """The nodes whose adders should add complements, chosen by annealing.
-
-    A carry cell wants the complement of what it subtracts, at a look-up table a bit; but if every
-    use of a sum is a complement, its adder can give just that at no cost. Now ``x − y =
-    ~(~x + y)`` and ``x + y = ~(~x − y)``: an adder may use complements either of what it subtracts
-    or of what it adds.
-    """
+def _inverted(graph, adders, bounds, seed=0):
+    """The adders that use complements of what they add, and how often each node is used as it is
+    and as its complement."""
     random = Random(seed)
-    found, used = set(), _uses(graph, adders, ())
+    used = [[n < graph.columns, 0] for n in range(len(bounds))]
+    for term in graph.rows:
+        if term is not None:
+            used[term.node][False] += 1
+    for adder in adders:
+        for n, sign in adder.operands():
+            used[n][sign < 0] += 1
+    inverted = set()
 
     def bits(adder):
-        return sum(widths[n] for n, _ in adder.operands() if all(used[n].values()))
+        return sum(width(*bounds[n]) for n, _ in adder.operands() if all(used[n]))
 
-    def flip(adder):
+    def change(adder):
         for n, sign in adder.operands():
-            complement = (sign < 0) != (adder.node in found)
+            complement = (sign < 0) != (adder.node in inverted)
             used[n][complement] -= 1
             used[n][not complement] += 1
-        found.symmetric_difference_update({adder.node})
+        inverted.symmetric_difference_update({adder.node})
 
     steps = SWEEPS * len(adders)
     for step in range(steps):
         adder = random.choice(adders)
         before = bits(adder)
-        flip(adder)
+        change(adder)
         worse = bits(adder) - before
         if worse > 0 and random.random() >= exp(-worse / (TEMPERATURE * (1 - step / steps))):
-            flip(adder)
-    return frozenset(found)
-
-
-def _uses(graph, adders, inverted):
-    used = {n: {False: 0, True: 0} for n in range(graph.columns + len(graph.sums))}
-    for n in [*range(graph.columns), *(term.node for term in graph.rows if term)]:
-        used[n][False] += 1
-    for adder in adders:
-        for n, sign in adder.operands():
-            used[n][(sign < 0) != (adder.node in inverted)] += 1
-    return used
+            change(adder)
+    return frozenset(inverted), used

@@ -6,9 +6,10 @@ the binary convolution is multiplied by K place by place (section 3.2).
 
 The authors' released program leaves K and β away (``off``), and so should hardware: the signs are
 static thresholds, and a β that is one constant for the tensor (``beta_global`` with ``beta``)
-vanishes in the thresholds that follow. A β for each sample and the map K depend on the data and
-multiply accumulators before a threshold that is not 0, so only the golden model has them. The
-gradient of the sign is that of :func:`sw.schemes.activations.sign.ste`, open.
+vanishes in the thresholds that follow. A β for each sample depends on the data and multiplies the
+sums before a threshold that is not 0: a layer of its own, :class:`sw.layers.XnorNetDense`, does
+that in hardware. Of the map K only the golden model knows. The gradient of the sign is that of
+:func:`sw.schemes.activations.sign.ste`, open.
 """
 from typing import Literal
 

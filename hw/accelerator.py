@@ -96,8 +96,7 @@ class Accelerator(wiring.Component):
         self.network = plan.network
         self.input_lanes = plan.input_lanes
         self.input = Tap.of("input", self.network.input, plan.input_lanes)
-        self.taps = tuple(_tap(plan.network, layer, stage)
-                          for layer, stage in zip(self.network.layers, plan.stages, strict=True))
+        self.taps = tuple(_taps(plan, self.input))
         last = self.taps[-1]
         result = last.shape if isinstance(self.network.layers[-1], ir.ArgMax) else (
             data.ArrayLayout(last.shape, last.lanes))
@@ -137,14 +136,21 @@ class Accelerator(wiring.Component):
         return m
 
 
-def _tap(network, layer, stage):
-    """The tap after ``layer``."""
-    tensor = network.tensors[layer.name]
-    if isinstance(layer, ir.Dense) and not stage.affine:
-        term = stage.term if isinstance(stage, UnrolledStage) else stage.way.terms[0]
-        return Tap(layer.name, tensor.channels, stage.lanes, term.shape,
-                   scale=term.factor, offset=term.offset)
-    return Tap.of(layer.name, tensor, stage.lanes)
+def _taps(plan, x):
+    """The tap after each layer."""
+    for layer, stage in zip(plan.network.layers, plan.stages, strict=True):
+        tensor = plan.network.tensors[layer.name]
+        if isinstance(layer, ir.Select):
+            scale, offset = (part[layer.indices] for part in x.affine)
+            x = replace(x, layer=layer.name, channels=tensor.channels, lanes=stage.lanes,
+                        scale=scale, offset=offset)
+        elif isinstance(layer, ir.Dense) and not stage.affine:
+            term = stage.term if isinstance(stage, UnrolledStage) else stage.way.terms[0]
+            x = Tap(layer.name, tensor.channels, stage.lanes, term.shape, scale=term.factor,
+                    offset=term.offset)
+        else:
+            x = Tap.of(layer.name, tensor, stage.lanes)
+        yield x
 
 
 def _components(layer, stage, x, y):

@@ -46,6 +46,7 @@ BLOCK_WIDTHS = {256: 16, 512: 8, 1024: 4, 2048: 2}    # iCE40: words a block RAM
 SIMD = (1, 2, 4, 8, 16, 32, 64)
 LANES = (1, 2, 4, 8, 16)
 SCALES = 4                                            # of XNOR-Net that may wait
+UNROLLED_CELLS = 0.25                                 # that a weight takes as logic at least
 PRICES = (0, 60, 120, 240, 480)                       # cells that a block RAM may be worth
 
 
@@ -226,6 +227,12 @@ def unroll(network: Network, budget: Budget, *, megahertz: float) -> Plan:
     Adders are pipelined for a clock of ``megahertz``. Raises :exc:`UserError` like :func:`plan`.
     """
     _check(network)
+    weights = sum(int(np.count_nonzero(layer.weights)) for layer in network.layers
+                  if isinstance(layer, Dense))
+    room = round(budget.cells / UNROLLED_CELLS)
+    if weights > room:
+        raise UserError(f"network {network.name} has {weights:,} weights that are not 0, and at "
+                        f"most about {room:,} fit {budget.name} as logic; use --style folded")
     stages = []
     for k, layer in enumerate(network.layers):
         x, y = network.tensors[layer.inputs[0]], network.tensors[layer.name]

@@ -90,19 +90,24 @@ class ExponentPe(wiring.Component):
     def _product(self, m, x, code, powers, zero, name):
         """A term, less one where it is negative, and whether it is."""
         exponents = self.x_powers + powers - 1
-        # Sums of magnitudes as they stand in the codes, from ``first`` on; first − 1 is for a
-        # product of 0, which the reset of a register that has no other use for it makes.
+        # The sum of the magnitudes in the codes is ``first`` or more; first − 1 is for a product
+        # of 0.
         first = 1 + zero
-        exists = x[:-1].any() & (code[:-1].any() if zero else 1)
-        total = Signal(range(exponents + 1), reset_less=True, name=f"total_{name}")
-        negative = Signal(reset_less=True, name=f"negative_{name}")
+        exists = Signal(name=f"exists_{name}")
+        sum_ = Signal(range(exponents + 1), name=f"sum_{name}")
+        m.d.comb += [
+            exists.eq(x[:-1].any() & (code[:-1].any() if zero else 1)),
+            sum_.eq(x[:-1] + code[:-1]),
+        ]
+        total = Signal.like(sum_, name=f"total_{name}")
+        negative = Signal(name=f"negative_{name}")
         # A product of 0 may be negative: −1 and a carry.
         one_hot = Cat(total == (first + k) % (1 << len(total)) for k in range(exponents))
-        term = Signal(signed(exponents + 1), reset_less=True, name=f"term_{name}")
-        carry = Signal(reset_less=True, name=f"carry_{name}")
+        term = Signal(signed(exponents + 1), name=f"term_{name}")
+        carry = Signal(name=f"carry_{name}")
         with m.If(self.en):
             m.d.sync += [
-                total.eq(Mux(exists, x[:-1] + code[:-1], first - 1)),
+                total.eq(sum_ & exists.replicate(len(sum_)) | (~exists & (first - 1))),
                 negative.eq(x[-1] ^ code[-1]),
                 term.eq(Cat(one_hot, 0) ^ negative.replicate(exponents + 1)),
                 carry.eq(negative),

@@ -90,8 +90,7 @@ class ShiftPe(wiring.Component):
         shifted = {base: [] for base in self._groups}
         for (powers, zero, base), codes in split_codes(self.w, self.simd, self.terms):
             for x, code in zip(self.x, codes, strict=True):
-                # Without reset, that of the registers is free to make the zero.
-                term = Signal(_term_shape(self.x_shape, powers), reset_less=True,
+                term = Signal(_term_shape(self.x_shape, powers),
                               name=f"term_{base}_{len(shifted[base])}")
                 value = shift(m, x, code, powers, zero)
                 with m.If(self.en):
@@ -171,10 +170,9 @@ def _shift(m, x, code, powers, zero):
         width = min(len(y) + 2 ** k, len(x) + powers - 1)
         stays = Cat(y, fill.replicate(width - len(y)))
         moves = Cat(C(0, 2 ** k), y)[:width]
-        # A multiplexer with a constant input would become a reset of its own for one register.
         step = _named(m, step)
         y = _named(m, stays & ~step.replicate(width) | moves & step.replicate(width))
-    return Mux(magnitude.any(), y, 0) if zero else y
+    return y & _named(m, magnitude.any()).replicate(len(y)) if zero else y
 
 
 def _select(m, x, code, powers, zero):

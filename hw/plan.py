@@ -227,6 +227,10 @@ def unroll(network: Network, budget: Budget, *, megahertz: float) -> Plan:
     Adders are pipelined for a clock of ``megahertz``. Raises :exc:`UserError` like :func:`plan`.
     """
     _check(network)
+    for layer in network.layers:
+        if isinstance(layer, Requantize | XnorNetDense):
+            raise UserError(f"layer {layer.name}: a {type(layer).__name__} takes several cycles a "
+                            f"frame; use --style folded")
     weights = sum(int(np.count_nonzero(layer.weights)) for layer in network.layers
                   if isinstance(layer, Dense))
     room = round(budget.cells / UNROLLED_CELLS)
@@ -237,9 +241,6 @@ def unroll(network: Network, budget: Budget, *, megahertz: float) -> Plan:
     for k, layer in enumerate(network.layers):
         x, y = network.tensors[layer.inputs[0]], network.tensors[layer.name]
         following = network.layers[k + 1] if k + 1 < len(network.layers) else None
-        if isinstance(layer, XnorNetDense):
-            raise UserError(f"layer {layer.name}: scaling by the inputs' magnitude takes several "
-                            f"cycles a frame; use --style folded")
         if isinstance(layer, Dense):
             numbers, table = read(x)
             depth = unrolled.adders_per_stage(megahertz)
@@ -253,9 +254,6 @@ def unroll(network: Network, budget: Budget, *, megahertz: float) -> Plan:
         elif isinstance(layer, ArgMax):
             cells = argmax.parallel_cells(bits=x.element.bits, channels=x.channels)
             stages.append(Stage(layer.name, 1, 1, cells))
-        elif isinstance(layer, Requantize):
-            raise UserError(f"layer {layer.name}: requantizing takes several cycles a frame; use "
-                            f"--style folded")
         else:
             stages.append(Planner(network, budget).other(layer, x, x.channels))
     found = Plan(network, budget, network.input.channels, tuple(stages))

@@ -6,7 +6,7 @@ from amaranth import Value
 from amaranth.sim import Simulator
 
 from hw.accelerator import Accelerator
-from hw.plan import Budget, Planner, plan
+from hw.plan import Budget, Planner, plan, unroll
 from hw.verilog import convert
 from sim import verilator
 from tests.hw.networks import mixed_networks, random_network
@@ -132,3 +132,19 @@ def test_every_datapath_equals_golden_under_stalls(name):
                  for found in (ways[layer.name] for layer in planner.dense)]
         results, _ = simulate(Accelerator(planner.build(1, folds)), frames, stalls=0.3)
         np.testing.assert_array_equal(results, network.run(frames))
+
+
+UNROLLED = {name: MIXED[name] for name in ("residual", "powers", "thermometer")} | {
+    "binary": random_network(np.random.default_rng(5), pixels=12, kept=9, hidden=[7], classes=4)}
+
+
+@pytest.mark.parametrize("name", UNROLLED)
+@pytest.mark.parametrize("stalls", [0.0, 0.4])
+def test_unrolled_equals_golden_with_a_frame_a_cycle(name, stalls):
+    network = UNROLLED[name]
+    accelerator = Accelerator(unroll(network, Budget("test", 9000, 0), megahertz=40))
+    frames = drawn(network, 12)
+    results, when = simulate(accelerator, frames, stalls=stalls)
+    np.testing.assert_array_equal(results, network.run(frames))
+    if not stalls:
+        assert np.diff(when).tolist() == [1] * 11 == [accelerator.plan.cycles] * 11

@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
 
+from hw.datapath import datapaths
 from hw.errors import UserError
-from hw.plan import Budget, plan
+from hw.plan import Budget, plan, unroll
+from sw.alphabet import Integer
 from sw.element import Bipolar, UInt
-from sw.network import ArgMax, Network, Select, Tensor, Threshold
-from tests.hw.networks import random_network
+from sw.network import ArgMax, Dense, Network, Select, Tensor, Threshold, XnorNetDense
+from sw.planes import Plane, bipolar
+from tests.hw.networks import mixed_networks, random_network
 
 BUDGET = Budget("test", 4000, 20)
 
@@ -81,3 +84,37 @@ W = np.ones((2, 4), int)
 def test_what_has_no_hardware_is_refused_by_name(network, message):
     with pytest.raises(UserError, match=message):
         plan(network, BUDGET)
+
+
+@pytest.mark.parametrize("name, message", [
+    ("requantized", r"^layer requantize: a Requantize takes several cycles a frame; use --style"),
+    ("xnor_net", r"^layer first: a XnorNetDense takes several cycles a frame; use --style folded$"),
+])
+def test_what_takes_several_cycles_is_not_unrolled(name, message):
+    networks = {network.name: network for network in mixed_networks(np.random.default_rng(3))}
+    with pytest.raises(UserError, match=message):
+        unroll(networks[name], BUDGET, megahertz=40)
+
+
+def test_what_is_too_large_is_not_unrolled(network):
+    with pytest.raises(UserError, match=r"^network random has 2,240 weights that are not 0, and at "
+                                        r"most about 1,600 fit tiny as logic; use --style folded$"):
+        unroll(network, Budget("tiny", 400, 0), megahertz=40)
+
+
+def test_a_scale_that_is_constant_is_refused():
+    network = chain(XnorNetDense("d", ("input",), (bipolar(W),)), element=Bipolar())
+    with pytest.raises(UserError, match=r"^layer d: the magnitude of all its inputs is 4, so it "
+                                        r"scales by a constant; make it a Dense with that "
+                                        r"coefficient$"):
+        plan(network, BUDGET)
+
+
+def test_a_layer_gets_the_datapath_of_least_cost_in_cells_and_memory():
+    weights = Plane(Integer(-8, 7), np.random.default_rng(0).integers(-8, 8, (24, 64)),
+                    np.ones(24, int))
+    layer = Dense("d", ("input",), (weights,))
+    network = Network("integers", Tensor.full(UInt(8), (64,)), (layer,))
+    ways = {stage.way.name for cycles in (64, 1536)
+            for stage in plan(network, Budget("test", 9000, 8), cycles=cycles).stages}
+    assert ways <= {way.name for way in datapaths(layer, network.input)} and "booth" in ways

@@ -19,10 +19,10 @@ ROWS, COLUMNS = 11, 37
 PE, SIMD = 2, 3
 FRAMES = 12
 ELEMENTS = {
-    "bipolar": Bipolar(), "ternary": Ternary(), "uint3": UInt(3), "uint8": UInt(8), "int5": Int(5),
+    "bipolar": Bipolar(), "ternary": Ternary(), "uint4": UInt(4), "int5": Int(5),
     "pow2": Pow2(3), "levels": Levels((-7, -2, 0, 1, 9)), "planes": Planes((1, 3)),
 }
-EDGES = ("bipolar", "int5")   # on which the second tensor runs, too
+EDGES = "int5"      # on which the second tensor runs, too
 BUDGET = Budget("test", 10 ** 6, 0)
 
 
@@ -86,7 +86,7 @@ def test_every_scheme_equals_golden_on(element, tmp_path):
     turn = 0
     for scheme in schemes().values():
         for which, w in WEIGHTS.items():
-            if which == "edge" and element not in EDGES:
+            if which == "edge" and element != EDGES:
                 continue
             quantized = scheme.quantize(w, **scheme.stand_ins(w))
             name = f"{scheme.name}_{which}"

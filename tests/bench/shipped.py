@@ -18,13 +18,15 @@ from rich.table import Table
 from boards import toolchain
 from boards.icebreaker import Icebreaker
 from hw import build
+from hw.errors import ToolFailed
 from sim.board import SimulatedBoard
 from sw import data
 from sw.host import Board
 from sw.network import Network
 from tests.bench import record
 
-SEEDS = (1, 2, 3)
+SEEDS = (1, 4)
+PATIENCE = 300   # seconds for a seed: some placements and routings go round in circles
 UART_FRAMES = 100
 
 
@@ -40,7 +42,8 @@ def golden_seconds(network, images):
 
 
 def seeds(folder):
-    """Fmax of the netlist that the build left, by seed; None where the router gets nowhere."""
+    """Fmax of the netlist that the build left, by seed; None where place and route do not end."""
+    toolchain.LIMIT = PATIENCE
     work = folder / "work" / "icebreaker"
     pins = (folder / "top.pcf").read_text()
     clock = json.loads((folder / "report.json").read_text())["implementation"]["clock_mhz"]
@@ -50,7 +53,7 @@ def seeds(folder):
             reached[seed] = toolchain.place_and_route(
                 work, top="top", options=Icebreaker.NEXTPNR, constraints=pins, megahertz=clock,
                 seed=seed).fmax
-        except toolchain.Stuck:
+        except ToolFailed:
             reached[seed] = None
     return reached
 

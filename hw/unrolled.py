@@ -7,9 +7,13 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.pipeline import Pipeline, check_positive, span
-from hw.unroll.circuit import circuit
+from hw.unroll.circuit import Circuit, circuit
 from hw.unroll.sharing import shared
 from hw.unroll.signs import oriented
+
+SEEDS = 4   # choices of signs that are tried
+# Of the iCE40UP5K: MHz that so many adders one behind the other between registers reach.
+FMAX = ((3, 44), (2, 57), (1, 61))
 
 
 class Unrolled(wiring.Component):
@@ -139,4 +143,30 @@ def _checked(matrix):
 @cache
 def _circuit(matrix, lo, hi, raw_operands):
     graph = shared(matrix, lo=lo, hi=hi)
-    return circuit(oriented(graph, lo=lo, hi=hi), lo=lo, hi=hi, raw_operands=raw_operands)
+    found = [circuit(oriented(graph, lo=lo, hi=hi, seed=seed), lo=lo, hi=hi,
+                     raw_operands=raw_operands) for seed in range(SEEDS)]
+    return min(found, key=Circuit.cost)
+
+
+def cells(matrix, *, shape, adders_per_stage=None):
+    """Estimate of the logic cells of :class:`Unrolled`: adders, inverters, and the registers of
+    elements and of sums that wait; those of a sum that does not are in its adder's cells."""
+    plan = _circuit(tuple(map(tuple, _checked(matrix).tolist())), *span(Shape.cast(shape)), True)
+    stages = _stages(plan, adders_per_stage)
+    last = max(stages.values())
+    needed = {n: stages[n] for n in stages}
+    for adder in plan.adders:
+        for n, _ in adder.operands():
+            needed[n] = max(needed[n], stages[adder.node])
+    for term in plan.graph.rows:
+        if term is not None:
+            needed[term.node] = last + 1
+    waiting = sum(plan.width(n) * (needed[n] - stages[n]) for n in stages)
+    inputs = plan.graph.columns * Shape.cast(shape).width
+    return sum(adder.bits + 1 for adder in plan.adders) + plan.inverters + inputs + waiting
+
+
+def adders_per_stage(megahertz):
+    """Adders one behind the other that a clock of the iCE40UP5K leaves time for, by measurement
+    (``tests.bench.unrolled``)."""
+    return next((adders for adders, reached in FMAX if megahertz <= reached), 1)

@@ -4,16 +4,22 @@ from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.pe import shift
-from hw.pe.shift import ShiftPe
+from hw import shifted_sum
+from hw.pe import accumulator
+from hw.pe.accumulator import accumulate
+from hw.shifted_sum import ShiftedSum
 
 
 class BoothPe(wiring.Component):
     """The dot product of inputs and integer weights, ``simd`` columns a cycle.
 
-    Bits 2t + 1, 2t and 2t − 1 of a weight say which of −2, −1, 0, 1 and 2 is its digit of place
-    4^t (MacSorley 1961, after Booth 1951). So weights are stored as they are, and
-    :class:`hw.pe.shift.ShiftPe` adds half as many terms as they have bits. ``o`` of a whole row is
+    Weights are recoded in base 4 (after Booth 1951 and MacSorley 1961), which leaves half as many
+    additions as they have bits. Two bits and a carry make a digit: 0, 1, 2, or for 3 the digit −1
+    and a carry, for 4 the digit 0 and a carry. So with four digits a bit of the product of digit
+    and input depends on two bits of each, and takes one look-up table. The last digit gives no
+    carry and is −2 to 2.
+
+    The input of a negative digit is inverted, not negated: ``o`` of a whole row is
     :func:`sw.golden.dense` plus its :func:`rest`, which depends on its weights only.
 
     Sums of the words of a row are accumulated until ``last``; ``o`` then is that of the row, and
@@ -54,8 +60,8 @@ class BoothPe(wiring.Component):
         if not min(self.x_shape.width, self.w_shape.width):
             raise ValueError(f"Operands must have at least one bit, not the shapes {x_shape!r} "
                              f"and {w_shape!r}")
-        self._terms = _terms(self.w_shape)
-        self.latency = shift.latency(simd, self._terms)
+        self._groups = _groups(simd, self.x_shape, self.w_shape)
+        self.latency = 1 + shifted_sum.levels(self._groups)
         super().__init__({
             "en": In(1),
             "x": In(data.ArrayLayout(self.x_shape, simd)),
@@ -68,37 +74,63 @@ class BoothPe(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.shift = element = ShiftPe(simd=self.simd, x_shape=self.x_shape,
-                                               shape=self.shape, terms=self._terms)
+        m.submodules.sum = word = ShiftedSum(groups=self._groups)
+        m.d.comb += word.en.eq(self.en)
         bits = self.w_shape.width
-        weights = [self.w[j * bits:][:bits] for j in range(self.simd)]
-        digits = [_digit(weight, self.w_shape.signed, powers, base)
-                  for powers, _, base in self._terms for weight in weights]
-        m.d.comb += [
-            element.en.eq(self.en),
-            element.x.eq(self.x),
-            element.w.eq(Cat(digits)),
-            element.valid.eq(self.valid),
-            element.last.eq(self.last),
-            self.o.eq(element.o),
-        ]
+        for j, x in enumerate(self.x):
+            carry = C(0, 1)
+            weight = self.w[j * bits:][:bits]
+            sign = weight[-1] if self.w_shape.signed else C(0, 1)
+            for place, (_, shape) in self._groups.items():
+                low, high = Cat(weight[place:place + 2], sign.replicate(2))[:2]
+                recode = _last_digit if place == max(self._groups) else _digit
+                digit, carry = recode(m, low, high, carry)
+                product = _multiply(x, *digit)
+                term = Signal(shape, name=f"term_{j}_{place}")
+                with m.If(self.en):
+                    m.d.sync += term.eq(product)
+                m.d.comb += word.i[str(place)][j].eq(term)
+        accumulate(m, self, word.o)
 
         return m
 
 
-def _terms(w_shape):
-    """Terms of a weight for :class:`hw.pe.shift.ShiftPe`: two of a digit unless it is the last."""
+def _groups(simd, x_shape, w_shape):
+    """What :class:`hw.shifted_sum.ShiftedSum` adds: the digits of all columns by their places."""
     bits = w_shape.width + (not w_shape.signed)     # with a sign
-    return tuple((min(2, bits - place), True, place) for place in range(0, bits, 2))
+    return {place: (simd, Shape(x_shape.width + min(1, bits - place - 1), x_shape.signed))
+            for place in range(0, bits, 2)}
 
 
-def _digit(weight, negative, powers, base):
-    """The code of a digit: its sign above |d|."""
-    extended = Cat(C(0, 1), weight, (weight[-1] & negative).replicate(2))
-    low, middle, high = extended[base:base + 3]
-    one = low ^ middle
-    two = (middle == low) & (high != middle)
-    return Cat(one, two, high) if powers == 2 else Cat(one, high)
+def _digit(m, low, high, carry):
+    """A digit as :func:`_multiply` takes it, and the next carry."""
+    one, flip, over = Signal(name="one"), Signal(name="flip"), Signal(name="over")
+    m.d.comb += [
+        one.eq(low ^ carry),
+        flip.eq(high ^ (low & carry)),
+        over.eq(high & (low | carry)),
+    ]
+    return (one, ~one & flip, flip, C(0, 1)), over
+
+
+def _last_digit(m, low, high, carry):
+    """The last digit, likewise."""
+    one, two = Signal(name="one"), Signal(name="two")
+    m.d.comb += [
+        one.eq(low ^ carry),
+        two.eq((low == carry) & (high != low)),
+    ]
+    return (one, two, high, high), None
+
+
+def _multiply(x, one, two, flip_one, flip_two):
+    """The bits of x where ``one`` is set, and of 2x where ``two`` is, each inverted or not."""
+    def flipped(flip):
+        return x.as_unsigned() ^ flip.replicate(len(x))
+
+    single, double = flipped(flip_one), Cat(C(0, 1), flipped(flip_two))
+    fill = single[-1] if x.shape().signed else C(0, 1)
+    return (Cat(single, fill) & one.replicate(len(double))) | (double & two.replicate(len(double)))
 
 
 def rest(weights, x_shape, w_shape):
@@ -108,16 +140,24 @@ def rest(weights, x_shape, w_shape):
     largest input for unsigned ones.
     """
     inverted = -1 if x_shape.signed else (1 << x_shape.width) - 1
-    doubled = 2 * np.asarray(weights, np.int64)
-    negative = 0
-    for _, _, place in _terms(w_shape):
-        low, middle, high = (doubled >> place + k & 1 for k in range(3))
-        negative += np.maximum(2 * high - middle - low, 0) << place
+    weights = np.asarray(weights, np.int64)
+    *places, last = _groups(1, x_shape, w_shape)
+    carry = negative = 0
+    for place in places:
+        value = (weights >> place & 3) + carry
+        negative += (value == 3) * (1 << place)
+        carry = value > 2
+    negative += np.maximum(-(weights >> last) - carry, 0) << last
     return inverted * negative.sum(axis=1)
 
 
 def cells(*, simd, x_shape, w_shape, shape):
-    """Estimate of the cells of an element: one more than of a shift element for each digit."""
-    terms = _terms(w_shape)
-    return (simd * len(terms)
-            + shift.cells(simd=simd, x_shape=x_shape, shape=shape, terms=terms))
+    """Estimate of the cells of an element: the first digit needs no recoding, the next ones a
+    little, and the last one takes two cells a bit of the product."""
+    groups = _groups(simd, x_shape, w_shape)
+    pair = groups[max(groups)][1].width - x_shape.width     # the last digit has two bits
+    inputs = x_shape.width + pair
+    if len(groups) > 1:
+        inputs = (x_shape.width + 2 + (len(groups) - 2) * (x_shape.width + 6)
+                  + (1 + pair) * x_shape.width + pair)
+    return simd * inputs + shifted_sum.cells(groups) + accumulator.cells(shape)

@@ -197,10 +197,11 @@ def cells(*, simd, x_shape, shape, terms, shared=False):
 
 def _shift_cells(width, powers, zero):
     """Each level, the first with the inversion; where there is a zero, whether it is one, and the
-    exponent's bits but for the lowest, which is a bit of the code."""
+    exponent's bits but for the lowest, which is a bit of the code. A single level has no room for
+    both the inversion and the zero."""
     levels = (powers - 1).bit_length()
     widths = [min(width + 2 ** (k + 1), width + powers) - 1 for k in range(levels)]
-    return (sum(widths) if levels else width) + zero * max(1, levels)
+    return (sum(widths) if levels else width) + zero * (width - 1 if levels == 1 else levels)
 
 
 def _select_cells(width, powers, zero):

@@ -69,6 +69,12 @@ class Circuit:
         return (lo << term.shift, hi << term.shift) if term.sign > 0 else (
             -hi << term.shift, -lo << term.shift)
 
+    def cost(self):
+        """Bits of adders, inverters and negations."""
+        negated = [term.node for term in self.graph.rows if term and term.sign < 0]
+        return sum(adder.bits for adder in self.adders) + self.inverters + sum(
+            map(self.width, negated))
+
     def levels(self):
         """How many adders lie one behind the other up to each element and the sum of each."""
         levels = dict.fromkeys(range(self.graph.columns), 0)
@@ -112,7 +118,7 @@ def _adders(graph, bounds):
         carry = None
         inner = carrier(n, terms_of, carrier_of, bounds)
         if inner:
-            x = y if inner is x else x
+            x = y if inner == x else x
             bit, a = sorted(terms_of(inner.node), key=lambda term: bounds[term.node] != (0, 1))
             y, carry = Term(a.node, inner.shift, inner.sign), bit.node
             joined.add(inner.node)

@@ -20,6 +20,7 @@ STEPS = 10_000
 TEMPERATURE = 4.0   # bits
 NOISE = 0.1, 0.5, 1.5
 RUIN = 2, 4, 8, 16  # sums
+ORDERS = 100
 
 
 def shared(matrix, *, lo, hi, steps=STEPS, seed=0):
@@ -74,16 +75,18 @@ class _Search:
 
     def cost(self, s):
         """The bits of the adders of a sum."""
-        return association(self.terms(s))[0] if s in self.sums.digits else 0
+        if s not in self.sums.digits:
+            return 0
+        return self.association(sorted(self.sums.digits[s].items()))[0]
 
-    def terms(self, s):
-        """The digits of a sum as :func:`association` takes them."""
+    def association(self, digits):
+        """How to add digits: :func:`association`."""
         terms = []
-        for (n, shift), sign in self.sums.digits[s].items():
+        for (n, shift), sign in digits:
             lo, hi = self.sums.range[n]
             bit = n < self.sums.columns and (lo, hi) == (0, 1)
             terms.append((shift, lo, hi, 1, bit) if sign > 0 else (shift, -hi, -lo, -1, bit))
-        return terms
+        return association(terms)
 
     def share(self, noise):
         """Make sums of pairs until none occurs twice."""
@@ -159,9 +162,11 @@ class _Search:
 
         def build(n):
             if n not in built:
-                terms = [scale(build(m), shift, sign)
-                         for (m, shift), sign in self.sums.digits[n].items()]
-                for x, y in association(self.terms(n))[1]:
+                digits = min((self.random.sample(digits, len(digits)) for digits in
+                              [sorted(self.sums.digits[n].items())] * ORDERS),
+                             key=lambda digits: self.association(digits)[0])
+                terms = [scale(build(m), shift, sign) for (m, shift), sign in digits]
+                for x, y in self.association(digits)[1]:
                     terms.append(join(terms[x], terms[y]))
                 built[n] = terms[-1]
             return built[n]

@@ -113,7 +113,7 @@ class _Search:
         inner = carrier(n, self.terms, self.carriers, self.bounds)
         vain = [n for sign in self.rows[n] if sign != self.sign[n]]
         vain += [term.node for term in (low, high)
-                 if self.carriers.get(term.node) == n and term is not inner]
+                 if self.carriers.get(term.node) == n and term != inner]
         return (sum(width(*self.bounds[m]) for m in vain)
                 + (high.shift - low.shift if low.sign < 0 else 0))
 

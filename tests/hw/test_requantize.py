@@ -36,24 +36,23 @@ def in_range(x, multiplier, exponent):
 
 
 @pytest.mark.parametrize("single_rounding", [False, True])
+@pytest.mark.parametrize("shape", [signed(5), unsigned(4)], ids=repr)
 @pytest.mark.parametrize("bits", [1, 3])
-@pytest.mark.parametrize("multiplier", [ONE, MOST, 3 * 2 ** 29, 1518500250])
-def test_all_values_and_so_all_ties(multiplier, bits, single_rounding):
-    exponent = [-1, 0, -2, -5, 1, -7]
-    for shape in (signed(6), unsigned(5)):
-        check(all_values(shape, 6), 6 * [multiplier], exponent, rng=np.random.default_rng(0),
-              shape=shape, options={"single_rounding": single_rounding},
-              hardware={"bits": bits, "lanes": 3})
+def test_all_values_and_so_ties(shape, bits, single_rounding):
+    multiplier = [ONE, ONE, ONE, MOST, 3 * 2 ** 29, 1518500250, ONE]
+    exponent = [-1, 0, -3, -2, -1, 0, 2]
+    check(all_values(shape, 7), multiplier, exponent, rng=np.random.default_rng(0), shape=shape,
+          options={"single_rounding": single_rounding}, hardware={"bits": bits, "lanes": 7})
 
 
 @pytest.mark.parametrize("single_rounding", [False, True])
-@pytest.mark.parametrize("exponent", [-31, -30, -1, 0])
-@pytest.mark.parametrize("multiplier", [0, 1, 2, ONE - 1, ONE, ONE + 1, MOST])
-def test_ends_of_int32(multiplier, exponent, single_rounding):
+@pytest.mark.parametrize("exponent", [-31, -1, 0])
+def test_ends_of_int32(exponent, single_rounding):
+    multiplier = [0, 1, 2, ONE - 1, ONE, ONE + 1, MOST]
     near = np.array([0, 1, 2, 3, 2 ** 29, 2 ** 30, 2 ** 30 + 1, 3 * 2 ** 29, 2 ** 31 - 1])
-    x = np.concatenate([near, -near, [-2 ** 31, -2 ** 31 + 2 ** 29]])[:, None]
-    check(x, [multiplier], [exponent], rng=np.random.default_rng(0),
-          options={"single_rounding": single_rounding}, hardware={"bits": 8})
+    x = np.concatenate([near, -near, [-2 ** 31, -2 ** 31 + 2 ** 29]])
+    check(np.tile(x[:, None], 7), multiplier, 7 * [exponent], rng=np.random.default_rng(0),
+          options={"single_rounding": single_rounding}, hardware={"bits": 16})
 
 
 @pytest.mark.parametrize("single_rounding", [False, True])
@@ -66,9 +65,9 @@ def test_exponents_up_to_30(single_rounding):
           options={"single_rounding": single_rounding}, hardware={"lanes": 2, "bits": 7})
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 2 ** 32), width=st.integers(1, 32), sign=st.booleans(),
-       channels=st.integers(1, 5), lanes=st.integers(1, 3), bits=st.integers(1, 9),
+       channels=st.integers(1, 5), lanes=st.integers(1, 3), bits=st.integers(1, 20),
        kind=st.integers(0, 3), single_rounding=st.booleans(), zero=st.integers(-300, 300),
        ends=st.sampled_from([(-128, 127), (0, 255), (-127, 127), (3, 9), (-90, -6), (0, 1),
                              (-2 ** 31, 2 ** 31 - 1)]), longest=st.sampled_from([0, 3]))
@@ -81,7 +80,7 @@ def test_matches_golden(seed, width, sign, channels, lanes, bits, kind, single_r
         (rng.integers(0, MOST, channels), rng.integers(-31, 31, channels)),
         (1 << rng.integers(0, 31, channels), rng.integers(-31, 31, channels)),
         (rng.integers(0, 8, channels), np.full(channels, rng.integers(-31, 31)))][kind]
-    x = in_range(some_values(rng, shape, (6, channels)), multiplier, exponent)
+    x = in_range(some_values(rng, shape, (5, channels)), multiplier, exponent)
     check(x, multiplier, exponent, shape=shape, rng=rng, longest=longest, options={
         "zero": zero, "lo": ends[0], "hi": ends[1], "single_rounding": single_rounding},
         hardware={"lanes": lanes, "bits": bits})

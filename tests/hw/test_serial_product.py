@@ -11,7 +11,7 @@ from sw import golden
 
 
 @pytest.mark.parametrize("shape, raised, bits", [
-    (signed(4), 0, 1), (signed(3), 2, 2), (unsigned(3), 0, 1), (signed(1), 0, 3)], ids=repr)
+    (signed(3), 0, 1), (signed(3), 2, 2), (unsigned(3), 0, 1), (signed(1), 0, 3)], ids=repr)
 def test_all_values_factors_and_roundings(shape, raised, bits):
     places = 4 if bits == 1 else 2 * bits
     lo, hi = span(shape)

@@ -35,7 +35,7 @@ def edge_weights():
     w = np.random.default_rng(8).normal(0, 0.1, (ROWS, COLUMNS))
     w[0], w[1], w[2] = 0, 0.7, -0.7
     w[3, ::2], w[3, 1::2] = 1e3, -1e3
-    w[4] = 2.0 ** -np.arange(COLUMNS)
+    w[4] = 2.0 ** -(np.arange(COLUMNS) % 16)
     w[5, 1:] = 0
     return w
 

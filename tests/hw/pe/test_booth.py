@@ -27,7 +27,7 @@ def play(dut, x, weights, rng=None):
 
 @pytest.mark.parametrize("x_shape", [unsigned(1), signed(1), unsigned(3), signed(4)], ids=repr)
 @pytest.mark.parametrize("w_shape", [unsigned(1), signed(1), unsigned(2), signed(2), unsigned(3),
-                                     signed(4), unsigned(4), signed(5)], ids=repr)
+                                     signed(4), unsigned(4), signed(5), signed(6)], ids=repr)
 def test_all_weights_with_all_inputs(x_shape, w_shape):
     x, weights = (np.arange(lo, hi + 1)[:, None] for lo, hi in map(limits, (x_shape, w_shape)))
     sums = play(element(1, x_shape, w_shape, 1), x, weights)
@@ -52,9 +52,10 @@ def test_matches_golden(data):
 
 
 @pytest.mark.parametrize("measured, simd, x_shape, w_shape, width", [
-    (140, 4, unsigned(4), signed(4), 14), (486, 16, unsigned(4), signed(4), 14),
-    (405, 4, unsigned(8), signed(8), 22), (1495, 16, unsigned(8), signed(8), 22),
-    (1646, 32, signed(6), signed(5), 20),
+    (458, 4, unsigned(8), signed(8), 22), (1713, 16, unsigned(8), signed(8), 22),
+    (518, 16, unsigned(4), signed(4), 14), (811, 16, signed(8), signed(4), 18),
+    (1754, 32, signed(6), signed(5), 20), (581, 8, unsigned(8), unsigned(4), 20),
+    (365, 16, unsigned(8), signed(2), 20), (351, 8, unsigned(8), signed(3), 20),
 ])
 def test_cells_as_placed_and_routed(measured, simd, x_shape, w_shape, width):
     estimate = booth.cells(simd=simd, x_shape=x_shape, w_shape=w_shape, shape=signed(width))

@@ -65,16 +65,21 @@ class SerialProduct(wiring.Component):
         up = Signal(reset_less=True)
         m.d.comb += [self.o.eq(total), self.up.eq(up)]
         negative = x[-1] if self.shape.signed else C(0)
-        after, rounds = total, up
+        sum_, rounds = total, up
         for slot in range(self.bits):
-            after = Mux(self.factor[slot], after + (x << self.raised), after)
-            fallen = after[0]
-            after = after[1:].as_signed() if self.shape.signed else after[1:]
+            following = Signal(Shape(len(total) + 1, self.shape.signed), name=f"sum_{slot}")
+            rounds_on = Signal(name=f"up_{slot}")
             any_one = negative ^ self.last if slot == self.bits - 1 else negative
-            rounds = Mux(self.first[slot], fallen,
-                         Mux(any_one, rounds | fallen, rounds & fallen))
+            fallen = following[0]
+            m.d.comb += [
+                following.eq(Mux(self.factor[slot], sum_ + (x << self.raised), sum_)),
+                rounds_on.eq(Mux(self.first[slot], fallen,
+                                 Mux(any_one, rounds | fallen, rounds & fallen))),
+            ]
+            sum_ = following[1:].as_signed() if self.shape.signed else following[1:]
+            rounds = rounds_on
         with m.If(self.step):
-            m.d.sync += [total.eq(after), up.eq(rounds)]
+            m.d.sync += [total.eq(sum_), up.eq(rounds)]
         with m.If(self.load):
             m.d.sync += [x.eq(self.x), total.eq(0), up.eq(0)]
 

@@ -187,10 +187,14 @@ def _select(m, x, code, powers, zero):
 def cells(*, simd, x_shape, shape, terms, shared=False):
     """Estimate of the cells of an element, each organisation with its own for the terms.
 
-    Selection takes fewer for inputs of up to three bits and two or three powers.
+    Selection is worth it for inputs of one bit and many powers only, by a twentieth; mostly it
+    takes more, up to a third.
     """
-    inputs = sum(_select_cells(x_shape.width, powers, zero) if shared else
-                 _shift_cells(x_shape.width, powers, zero) for powers, zero, _ in terms)
+    inputs = 0
+    for powers, zero, _ in terms:
+        selected = _select_cells(x_shape.width, powers, zero)
+        # Synthesis finds the selection by itself.
+        inputs += selected if shared else min(selected, _shift_cells(x_shape.width, powers, zero))
     return (simd * inputs + shifted_sum.cells(groups(simd, x_shape, terms))
             + accumulator.cells(shape))
 

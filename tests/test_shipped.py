@@ -58,7 +58,7 @@ def test_it_fits_at_its_frames_a_second(shipped):
 def test_fewer_frames_a_second_take_less_of_the_chip(shipped):
     cells = [plan(shipped.network, Icebreaker.BUDGET, cycles=cycles).cells
              for cycles in (shipped.plan.cycles, 3 * shipped.plan.cycles, 4050)]
-    assert cells[0] > cells[1] > cells[2]
+    assert cells[0] > cells[1] >= cells[2]
 
 
 def test_its_verilog_passes_lint(shipped):

@@ -26,7 +26,6 @@ from sw.network import Network
 from tests.bench import record
 
 PATIENCE = 300   # seconds for a seed: some placements and routings go round in circles
-UART_FRAMES = 100
 
 
 def golden_seconds(network, images):
@@ -90,8 +89,9 @@ def measure(arch, options):
         "rtl_frames_equal": report["simulation"]["frames"],
         "rtl_logits_equal": report["simulation"]["logits"],
         "rtl_seconds": round(report["simulation"]["seconds"], 1),
-        "board_frames_equal": over_the_wire(network, folder, sample.images[:UART_FRAMES]),
-        "board_frames": UART_FRAMES,
+        "board_frames_equal": options.board_frames and over_the_wire(
+            network, folder, sample.images[:options.board_frames]),
+        "board_frames": options.board_frames,
         "used": used,
         "available": report["implementation"]["available"],
         "cells_estimated": estimated,
@@ -117,6 +117,8 @@ def main():
     parser.add_argument("--data", metavar="DIR", help="folder of the IDX files of MNIST")
     parser.add_argument("--seeds", metavar="N", type=int, default=3,
                         help="seeds of place and route (default: %(default)s)")
+    parser.add_argument("--board-frames", metavar="N", type=int, default=100,
+                        help="frames through the simulated board (default: %(default)s)")
     options = parser.parse_args()
     results = {arch: measure(arch, options) for arch in build.ZOO}
     table = Table("figure", *results)

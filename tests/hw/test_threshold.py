@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from amaranth.hdl import Shape, signed, unsigned
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from hw import threshold
@@ -69,7 +69,7 @@ def test_all_values_many_steps(kind, steps, channels):
 
 
 @both
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=8, deadline=None, derandomize=True, phases=[Phase.generate])
 @given(seed=st.integers(0, 2 ** 32), width=st.integers(1, 20), sign=st.booleans(),
        channels=st.integers(1, 7), lanes=st.integers(1, 4), steps=st.integers(1, 9),
        shared=st.booleans(), bits=st.integers(1, 5), negative=st.booleans())

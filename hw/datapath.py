@@ -247,7 +247,7 @@ def _parts(planes, x, trits, *, shared=False, bits=False, digits=False, expand=F
                 yield _ternary(plane, x)
             case Integer() if bits:
                 yield _bit_planes(plane, plane.coefficients, plane.codes, x)
-            case Integer() if digits:
+            case Integer(lo, hi) if digits and lo <= 0 <= hi:    # 0 fills the end of a row
                 yield _booth(plane, x)
             case Codebook() if not expand and len(_buckets(plane)) <= BUCKETS:
                 yield _codebook(plane, x)

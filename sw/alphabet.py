@@ -87,6 +87,16 @@ class Bipolar(_Alphabet):
 
 
 @dataclass(frozen=True)
+class Signs(Bipolar):
+    """−1 and +1 by their signs; one bit, −1 stored as 1."""
+    def encode_bits(self, codes):
+        return np.asarray(codes < 0, np.int64)
+
+    def decode_bits(self, words):
+        return 1 - 2 * np.asarray(words, np.int64)
+
+
+@dataclass(frozen=True)
 class Ternary(_Alphabet):
     """−1, 0 and +1; two bits: bit 0 is non-zero, bit 1 is negative."""
     lo, hi = -1, 1

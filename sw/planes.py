@@ -268,7 +268,7 @@ def pack_rom(plane: Plane, *, lanes: int, simd: int) -> np.ndarray:
     one after the other, a row as ``⌈columns / simd⌉`` words. Bits ``i · bits`` to
     ``(i + 1) · bits − 1`` of word ``s`` of a row are the code of column ``s · simd + i``, as the
     alphabet encodes it, its bit 0 first. Places beyond the plane hold the alphabet's neutral
-    code: 0 where it has one. A bipolar plane has 1 there: an input bit of 0, which is what
+    code: 0 where it has one. A bipolar plane has +1 there: an input bit of 0, which is what
     streams are filled with, disagrees and counts nothing. Of tables of vectors, the columns are
     the indices of a row.
 

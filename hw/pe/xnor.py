@@ -27,13 +27,18 @@ class XnorPe(wiring.Component):
         Places a word, at least 1.
     columns : int
         Places a row at most.
+    raw_operands : bool
+        Whether carry cells have no logic before their operands: iCE40 yes, ECP5 no.
 
     Members
     -------
     en : In(1)
         Advances everything.
-    x, w : In(simd)
-        A word of activations and of weights, +1 as 1.
+    x : In(simd)
+        A word of activations, +1 as 1.
+    w : In(simd)
+        A word of weights by their signs, −1 as 1: then an XOR tells where they agree, which the
+        carry cells of an ECP5 take in.
     valid : In(1)
         Whether the word in the accumulator stage counts.
     last : In(1)
@@ -41,12 +46,13 @@ class XnorPe(wiring.Component):
     o : Out(range(columns + 1))
         The count so far, including the word in the accumulator stage.
     """
-    def __init__(self, *, simd, columns):
+    def __init__(self, *, simd, columns, raw_operands=True):
         self.simd = simd
         self.columns = columns
+        self.raw_operands = raw_operands
         # One bit of each word skips the popcount: it is the carry in of the accumulator.
         self._counted = max(1, simd - 1)
-        self.latency = levels(self._counted)
+        self.latency = levels(self._counted, raw_operands)
         super().__init__({
             "en": In(1),
             "x": In(simd),
@@ -60,9 +66,10 @@ class XnorPe(wiring.Component):
         m = Module()
 
         agree = Signal(self.simd)
-        m.d.comb += agree.eq(~(self.x ^ self.w))
+        m.d.comb += agree.eq(self.x ^ self.w)
 
-        m.submodules.popcount = popcount = Popcount(width=self._counted)
+        m.submodules.popcount = popcount = Popcount(width=self._counted,
+                                                    raw_operands=self.raw_operands)
         m.d.comb += [
             popcount.en.eq(self.en),
             popcount.i.eq(agree[:self._counted]),
@@ -208,11 +215,11 @@ def _majority(bits):
     return a & b | a & c | b & c
 
 
-def cells(*, simd, columns):
+def cells(*, simd, columns, raw_operands=True):
     """Estimate of the cells of :class:`XnorPe`."""
     counted = _counted(simd)
     # The popcount's own estimate leaves out a cell or two an adder.
-    return 1.2 * popcount.cells(counted) + levels(counted) + accumulator.cells(
+    return 1.2 * popcount.cells(counted, raw_operands) + levels(counted) + accumulator.cells(
         Shape.cast(range(columns + 1)))
 
 

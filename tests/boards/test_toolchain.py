@@ -16,7 +16,7 @@ def test_a_router_that_goes_round_in_circles_is_told_by_its_iterations(iteration
 
 def test_a_stuck_tool_is_ended(tmp_path):
     with pytest.raises(toolchain.Stuck, match="^sleep makes no progress any more; see "):
-        toolchain._run("time", "sleep", tmp_path, "log", [], stuck=lambda said: True)
+        toolchain.run_tool("time", "sleep", tmp_path, "log", [], stuck=lambda said: True)
 
 
 def test_verilog_that_is_wrong_is_reported_with_yosys_own_words(tmp_path):

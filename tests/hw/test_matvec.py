@@ -7,13 +7,15 @@ from amaranth import Shape
 from hw.matvec import MatVec, Unit
 from hw.pe.xnor import XnorPe
 from sw import golden
-from sw.planes import bipolar, pack_rom
+from sw.alphabet import Signs
+from sw.planes import Plane, pack_rom
 from tests.hw.components import offers_before_ready_and_holds, play
 
 
 def make(weights, pe, simd, block=True):
     rows, columns = weights.shape
-    words = pack_rom(bipolar(weights), lanes=pe, simd=simd)
+    plane = Plane(Signs(), weights, np.ones(rows, int))
+    words = pack_rom(plane, lanes=pe, simd=simd)
     width = pe * simd
     cut = (width + 1) // 2
     slices = [(cut, block), (width - cut, not block)] if width > 1 else [(width, block)]

@@ -1,5 +1,7 @@
 # amaranth: UnusedElaboratable=no
 
+from itertools import product
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
@@ -16,24 +18,29 @@ def words(width, rng):
     return edges + [int.from_bytes(rng.bytes(width // 8 + 1)) & ones for _ in range(60)]
 
 
+@pytest.mark.parametrize("raw_operands", [True, False])
+@pytest.mark.parametrize("inverts", [False, True])
 @pytest.mark.parametrize("width", [*range(1, 18), 23, 31, 32, 63, 64, 97, 256])
-def test_counts_the_ones(width):
-    dut = Popcount(width=width, registered=False)
+def test_counts_the_ones(width, inverts, raw_operands):
+    rng = np.random.default_rng(width)
+    inverted = int.from_bytes(rng.bytes(32)) % 2 ** width if inverts else 0
+    dut = Popcount(width=width, registered=False, raw_operands=raw_operands, inverted=inverted)
 
     async def testbench(ctx):
-        for word in words(width, np.random.default_rng(width)):
+        for word in words(width, rng):
             ctx.set(dut.i, word)
             await ctx.delay(1e-6)
-            assert ctx.get(dut.o) == word.bit_count()
+            assert ctx.get(dut.o) == (word ^ inverted).bit_count()
 
     sim = Simulator(dut)
     sim.add_testbench(testbench)
     sim.run()
 
 
-@pytest.mark.parametrize("width", [1, 3, 4, 7, 15, 16, 20])
-def test_latency_is_its_levels_and_enable_holds(width):
-    dut = Popcount(width=width)
+@pytest.mark.parametrize("width, raw_operands", [(1, True), *product(
+    [2, 3, 4, 7, 15, 16, 20], [True, False])])
+def test_latency_is_its_levels_and_enable_holds(width, raw_operands):
+    dut = Popcount(width=width, raw_operands=raw_operands)
     rng = np.random.default_rng(width)
     inputs = [int(rng.integers(2 ** width)) for _ in range(40)]
 

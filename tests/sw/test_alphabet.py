@@ -12,6 +12,7 @@ from sw.alphabet import (
     Integer,
     Ones,
     Pow2,
+    Signs,
     Ternary,
     Vectors,
     csd_digits,
@@ -55,6 +56,13 @@ def test_what_an_alphabet_is(alphabet, text, codes, bits, neutral, datapath):
     assert (str(alphabet), alphabet.bits, alphabet.datapath) == (text, bits, datapath)
     assert (alphabet.levels, alphabet.lo, alphabet.hi) == (len(codes), codes[0], codes[-1])
     assert alphabet.neutral == neutral and neutral in codes
+
+
+def test_signs_are_bipolar_codes_with_the_other_bit():
+    codes = np.array([-1, 1])
+    assert Signs().encode_bits(codes).tolist() == [1, 0]
+    assert Signs().decode_bits(np.array([1, 0])).tolist() == [-1, 1]
+    assert Signs() != Bipolar()
 
 
 @pytest.mark.parametrize("alphabet, codes", [(a, codes) for a, _, codes, *_ in ALPHABETS], ids=IDS)

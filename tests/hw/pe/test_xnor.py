@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hw.pe import xnor
 from hw.pe.xnor import GatedXnorPe, XnorPe
 from sw import golden
-from sw.alphabet import Bipolar, Ternary
+from sw.alphabet import Bipolar, Signs, Ternary
 from tests.hw.pe.rows import run, stream
 
 # Whether activations and weights are ternary.
@@ -26,7 +26,7 @@ def element(x_ternary, w_ternary, **parameters):
 
 def play(dut, x_ternary, w_ternary, x, weights, rng=None):
     """The sums for inputs ``x``: an array (frames, rows)."""
-    alphabet = Ternary() if w_ternary else Bipolar()
+    alphabet = Ternary() if w_ternary else Bipolar() if x_ternary else Signs()
     bits = x if x_ternary else (x > 0).astype(int)
     return run(dut, *stream(bits, [(alphabet, weights)], dut.simd), rng=rng).reshape(len(x), -1)
 
@@ -66,6 +66,16 @@ def test_matches_golden(x_ternary, w_ternary, data):
     sums = play(dut, x_ternary, w_ternary, x, weights, rng)
     scale = 1 if x_ternary else 2
     np.testing.assert_array_equal(scale * sums, expected(x_ternary, x, weights))
+
+
+@given(st.integers(1, 19), st.integers(1, 60), st.integers(0, 2 ** 32))
+@settings(max_examples=5)
+def test_operands_that_are_not_raw(simd, columns, seed):
+    rng = np.random.default_rng(seed)
+    weights, x = rng.choice([-1, 1], (2, columns)), rng.choice([-1, 1], (3, columns))
+    dut = XnorPe(simd=simd, columns=columns, raw_operands=False)
+    np.testing.assert_array_equal(2 * play(dut, False, False, x, weights, rng),
+                                  golden.dense(x, weights) + columns)
 
 
 @given(st.integers(1, 9), st.integers(1, 40), st.integers(0, 2 ** 32))

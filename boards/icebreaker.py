@@ -6,7 +6,7 @@ from amaranth.lib.cdc import FFSynchronizer
 from amaranth.utils import ceil_log2
 from amaranth_boards.icebreaker import ICEBreakerPlatform
 
-from hw.plan import Budget
+from hw.stages import Budget
 
 CLOCK_HZ = 12_000_000
 # Upper limits (MHz, exclusive) of the phase detector's frequency for each FILTER_RANGE from 1 on.

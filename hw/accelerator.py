@@ -11,10 +11,11 @@ from hw.argmax import ArgMax, ParallelArgMax
 from hw.datapath import shape, table
 from hw.lookup import Lookup
 from hw.matvec import MatVec
-from hw.plan import SCALES, UnrolledStage, xnor_net_scale
+from hw.plan import SCALES, xnor_net_scale
 from hw.requantize import Requantize
 from hw.residual_binarize import ResidualBinarize
 from hw.select import Pick, Select
+from hw.stages import UnrolledStage
 from hw.stream import MemoryReplay, Narrow, Register, RegisterReplay, Widen, transfers
 from hw.threshold import SearchThreshold, Threshold
 from hw.unrolled import Unrolled

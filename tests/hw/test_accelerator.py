@@ -6,7 +6,8 @@ from amaranth import Value
 from amaranth.sim import Simulator
 
 from hw.accelerator import Accelerator
-from hw.plan import Budget, Planner, plan, unroll
+from hw.plan import Planner, plan, unroll
+from hw.stages import Budget
 from hw.verilog import convert
 from sim import verilator
 from tests.hw.networks import mixed_networks, random_network

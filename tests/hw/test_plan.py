@@ -3,7 +3,8 @@ import pytest
 
 from hw.datapath import datapaths
 from hw.errors import UserError
-from hw.plan import Budget, plan, unroll
+from hw.plan import plan, unroll
+from hw.stages import Budget
 from sw.alphabet import Integer
 from sw.element import Bipolar, UInt
 from sw.network import ArgMax, Dense, Network, Select, Tensor, Threshold, XnorNetDense

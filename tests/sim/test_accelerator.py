@@ -6,7 +6,8 @@ import pytest
 
 from hw.accelerator import Accelerator
 from hw.errors import ToolFailed
-from hw.plan import Budget, plan
+from hw.plan import plan
+from hw.stages import Budget
 from hw.verilog import convert
 from sim import verilator
 from sim.accelerator import Mismatch, trace, verify

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from hw.accelerator import Accelerator
-from hw.plan import Budget, Planner
+from hw.plan import Planner
+from hw.stages import Budget
 from hw.verilog import convert
 from sim.accelerator import Bench, Group
 from sw.element import Bipolar, Int, Levels, Planes, Pow2, Ternary, UInt

@@ -78,9 +78,11 @@ def hand_out(netlist: dict, top: str) -> None:
         if cell["type"] == "SB_CARRY":
             carry = module.pin(name, "CO")
             readers = module.readers.get(carry, set())
-            kinds = {(module.cells[reader]["type"] if reader else None, port)
-                     for reader, port in readers}
-            if readers and not kinds & {("SB_CARRY", "CI"), ("SB_LUT4", "I3"), (None, None)}:
+            kinds = [(module.cells[reader]["type"] if reader else None, port)
+                     for reader, port in readers]
+            # nextpnr puts the one look-up table that reads it by I3 behind it.
+            if readers and kinds != [("SB_LUT4", "I3")] and not (
+                    {("SB_CARRY", "CI"), (None, None)} & set(kinds)):
                 module.add_lut("SB_LUT4", "LUT_INIT", 0xFF00, out=("O", module.replaced(carry)),
                                I0="0", I1="0", I2="0", I3=carry)
 

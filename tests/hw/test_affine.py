@@ -26,7 +26,8 @@ def play_terms(dut, x, *, rng, longest=0):
 
 @pytest.mark.parametrize("shape", [unsigned(6), signed(6), unsigned(1), signed(1)], ids=repr)
 @pytest.mark.parametrize("coefficients", [
-    [0, 1, -1, 2, 3, -2, 11, -86], [1], [-1], [0], [7, 7, 7], [-93], [2, 2, 4, 4]], ids=str)
+    [0, 1, -1, 2, 3, -2, 11, -86], [1], [-1], [0], [7, 7, 7], [-93], [2, 2, 4, 4],
+    [4, 4, 4]], ids=str)
 @pytest.mark.parametrize("shift", [0, -3])
 def test_all_values(shape, coefficients, shift):
     coefficients = np.array(coefficients)

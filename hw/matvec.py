@@ -114,7 +114,7 @@ class MatVec(wiring.Component):
         copies = [[unit.make() for _ in range(1 if unit.shared else lanes)] for unit in self.units]
         longest = max(elements[0].latency for elements in copies)
         valid = delay(self.i.valid, latency + longest, "valid")
-        last = delay(last, latency + longest, "last")
+        last = delay(self.i.valid & last, latency + longest, "last")
         sums = [[] for _ in range(lanes)]
         place = 0
         for k, (unit, elements) in enumerate(zip(self.units, copies, strict=True)):
@@ -138,6 +138,6 @@ class MatVec(wiring.Component):
                     sums[owner].append(Value.cast(element.o))
             place += unit.width
         m.d.comb += [self.o.payload.eq(Cat(*(Cat(*terms) for terms in sums))),
-                     self.o.valid.eq(valid & last)]
+                     self.o.valid.eq(last)]
 
         return m

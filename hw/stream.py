@@ -199,38 +199,39 @@ class MemoryReplay(Replay):
         m.submodules.memory = memory = Memory(shape=self.width, depth=2 << half, init=[],
                                               attrs={"ram_style": "block", "no_rw_check": 1})
         write, read = memory.write_port(), memory.read_port()
-        full = Signal(range(3))
+        some, both = Signal(), Signal()
         filled, emptied = Signal(), Signal()
-        m.d.sync += full.eq(full + filled - emptied)
+        with m.If(filled & ~emptied):
+            m.d.sync += [some.eq(1), both.eq(some)]
+        with m.Elif(emptied & ~filled):
+            m.d.sync += [some.eq(both), both.eq(0)]
 
-        write_word, write_half = Signal(range(self.words)), Signal()
+        write_half, read_half = Signal(), Signal()
+        write_word, last_written = count(m, self.words, write.en, "write_word")
         m.d.comb += [
-            self.i.ready.eq(full != 2),
+            self.i.ready.eq(~both),
             write.en.eq(self.i.valid & self.i.ready),
             write.addr.eq(Cat(write_word, C(0, half - len(write_word)), write_half)),
             write.data.eq(self.i.payload),
-            filled.eq(write.en & (write_word == self.words - 1)),
+            filled.eq(write.en & last_written),
         ]
-        with m.If(write.en):
-            m.d.sync += write_word.eq(write_word + 1)
         with m.If(filled):
-            m.d.sync += [write_word.eq(0), write_half.eq(~write_half)]
+            m.d.sync += write_half.eq(~write_half)
 
-        read_word, read_half, time = Signal(range(self.words)), Signal(), Signal(range(self.times))
+        fetch = Signal()
+        read_word, last_word = count(m, self.words, fetch, "read_word")
+        _, last_time = count(m, self.times, fetch & last_word, "time")
         m.d.comb += [
             read.en.eq(~self.o.valid | self.o.ready),
+            fetch.eq(read.en & some),
             read.addr.eq(Cat(read_word, C(0, half - len(read_word)), read_half)),
             self.o.payload.eq(read.data),
+            emptied.eq(fetch & last_word & last_time),
         ]
         with m.If(read.en):
-            m.d.sync += self.o.valid.eq(full != 0)
-            with m.If(full != 0):
-                m.d.sync += read_word.eq(read_word + 1)
-                with m.If(read_word == self.words - 1):
-                    m.d.sync += [read_word.eq(0), time.eq(time + 1)]
-                    with m.If(time == self.times - 1):
-                        m.d.comb += emptied.eq(1)
-                        m.d.sync += [time.eq(0), read_half.eq(~read_half)]
+            m.d.sync += self.o.valid.eq(some)
+        with m.If(emptied):
+            m.d.sync += read_half.eq(~read_half)
 
         return m
 
@@ -241,31 +242,39 @@ class RegisterReplay(Replay):
 
         # A shift register takes the next vector while the present one goes round in a ring.
         waiting = Signal(self.width * self.words)
-        arrived = Signal(range(self.words + 1))
+        full = Signal()
         ring = Signal(self.width * self.words)
-        word, time = Signal(range(self.words)), Signal(range(self.times))
-        done, start = Signal(), Signal()
+        take, give, done, start = Signal(), Signal(), Signal(), Signal()
+        _, last_taken = count(m, self.words, take, "arrived")
+        _, last_given = count(m, self.words * self.times, give, "given")
         m.d.comb += [
-            self.i.ready.eq(arrived != self.words),
+            self.i.ready.eq(~full),
             self.o.payload.eq(ring[:self.width]),
-            done.eq(self.o.ready & (word == self.words - 1) & (time == self.times - 1)),
-            start.eq((arrived == self.words) & (~self.o.valid | done)),
+            take.eq(self.i.valid & self.i.ready),
+            give.eq(self.o.valid & self.o.ready),
+            done.eq(give & last_given),
+            start.eq(full & (~self.o.valid | done)),
         ]
-        with m.If(self.i.valid & self.i.ready):
+        with m.If(take):
             m.d.sync += [
                 waiting.eq(Cat(waiting, self.i.payload)[self.width:]),
-                arrived.eq(arrived + 1),
+                full.eq(last_taken),
             ]
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += [
-                ring.eq(ring.rotate_right(self.width)),
-                word.eq(word + 1),
-            ]
-            with m.If(word == self.words - 1):
-                m.d.sync += [word.eq(0), time.eq(time + 1)]
-            with m.If(done):
-                m.d.sync += [time.eq(0), self.o.valid.eq(0)]
+        with m.If(give):
+            m.d.sync += ring.eq(ring.rotate_right(self.width))
+        with m.If(done):
+            m.d.sync += self.o.valid.eq(0)
         with m.If(start):
-            m.d.sync += [ring.eq(waiting), arrived.eq(0), self.o.valid.eq(1)]
+            m.d.sync += [ring.eq(waiting), full.eq(0), self.o.valid.eq(1)]
 
         return m
+
+
+def count(m, steps, en, name):
+    """A counter that ``en`` advances, and whether it is at the last of its ``steps``: from a
+    register, so that no comparison stands between the ``ready`` of one component and the next."""
+    value, last = Signal(range(steps), name=name), Signal(name=f"{name}_last", init=steps == 1)
+    if steps > 1:
+        with m.If(en):
+            m.d.sync += [value.eq(Mux(last, 0, value + 1)), last.eq(value == steps - 2)]
+    return value, last

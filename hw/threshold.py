@@ -17,7 +17,8 @@ class Threshold(wiring.Component):
     """Per-channel thresholds: :func:`sw.golden.threshold`, of whose counts the codes are given.
 
     All thresholds of a value are compared at once. ``lanes`` channels a transfer, one transfer a
-    cycle, latency two cycles. A frame is ⌈channels / lanes⌉ transfers.
+    cycle, latency two cycles, or three with several thresholds. A frame is ⌈channels / lanes⌉
+    transfers.
 
     Parameters
     ----------
@@ -43,8 +44,6 @@ class Threshold(wiring.Component):
     o : Out(stream.Signature(ArrayLayout(output, lanes)))
         Codes, in channel order; 0 beyond the last channel.
     """
-    latency = 2
-
     def __init__(self, *, shape, thresholds, flip, lanes=1, codes=None, output=None, block=False):
         channels, steps = np.shape(thresholds)
         if np.shape(flip) != (channels,):
@@ -58,6 +57,7 @@ class Threshold(wiring.Component):
         self.codes = tuple(range(steps + 1) if codes is None else codes)
         self.output = Shape.cast(range(steps + 1) if output is None else output)
         self.block = block
+        self.latency = _latency(steps)
         falling = (np.diff(self.thresholds, axis=1) < 0).any(axis=1)
         if falling.any():
             c = int(np.argmax(falling))
@@ -112,11 +112,12 @@ class Threshold(wiring.Component):
                     reached.append((x + read.o[lane].word_select(j, width))[width - 1])
                 else:
                     reached.append(_top_of_sum(x, word >> j * width))
+            reached = pipe.delay(Cat(reached), self.latency - 2, "reached")
             code = [C(self.codes[0] >> bit & 1) ^ Cat(
                 one for one, a, b in zip(reached, self.codes, self.codes[1:], strict=False)
                 if (a ^ b) >> bit & 1).xor() for bit in range(self.output.width)]
             m.d.comb += self.o.payload[lane].eq(
-                pipe.delay(pipe.present(Cat(code), lane, 1), 1, "code"))
+                pipe.delay(pipe.present(Cat(code), lane, self.latency - 1), 1, "code"))
 
         return m
 
@@ -182,6 +183,11 @@ def _top_of_sum(x, word):
     return x[-1] ^ carry ^ C(word >> len(x) - 1 & 1)
 
 
+def _latency(steps):
+    """Several comparisons are registered before they make a code."""
+    return 2 + (steps > 1)
+
+
 def cells(*, channels, steps, bits, lanes, distinct, block=False):
     """Estimate of the logic cells of a :class:`Threshold` of values of ``bits`` bits.
 
@@ -191,10 +197,11 @@ def cells(*, channels, steps, bits, lanes, distinct, block=False):
     if not distinct or channels <= lanes:
         # A comparison with a constant takes a LUT4 for three bits; those of one value share some.
         compared = steps * max(1, bits - 0.8 * log2(steps)) / 3
-        return round(pipeline.cells(2) + lanes * (bits + compared + codes))
+        return round(pipeline.cells(_latency(steps)) + lanes * (bits + compared + codes))
     groups = transfers(channels, lanes)
     stored = 1 + steps * min(bits, max(1, bits + 2 - log2(steps)))   # they ascend
-    return round(pipeline.cells(2, groups) + lanes * (bits + steps * (bits + 1) + codes)
+    compared = lanes * (bits + steps * (bits + 1) + codes)
+    return round(pipeline.cells(_latency(steps), groups) + compared
                  + table.cells(lanes * stored, groups, block))
 
 

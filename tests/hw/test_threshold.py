@@ -121,7 +121,7 @@ def test_one_threshold_for_all_needs_no_memory():
 
 
 @pytest.mark.parametrize("kind, steps, latency", [
-    (Threshold, 1, 2), (Threshold, 7, 2), (SearchThreshold, 1, 2), (SearchThreshold, 7, 4),
+    (Threshold, 1, 2), (Threshold, 7, 3), (SearchThreshold, 1, 2), (SearchThreshold, 7, 4),
     (SearchThreshold, 8, 5)])
 def test_latency(kind, steps, latency):
     dut = kind(shape=signed(4), thresholds=np.zeros((3, steps), int), flip=np.zeros(3, bool))

@@ -3,7 +3,8 @@
 Random matrices of each number system on signed 8-bit inputs, as logic without registers between
 the adders: adders, LUT4 after synthesis and depth of ours and of da4ml's own Verilog (``pip install
 da4ml``), with the same flow for both. On ECP5, LUT4 counts two for each carry cell. Then Fmax of
-the iCE40UP5K by adders between registers. ``--sizes 16x16`` takes a minute, all take half an hour.
+the iCE40UP5K by adders between registers. ``--only 16x16`` takes two minutes, the whole hours:
+yosys' passes on da4ml's Verilog of 64x64 matrices take most of it.
 """
 import argparse
 import json
@@ -28,6 +29,7 @@ SIZES = ((16, 16), (64, 16), (64, 64))     # inputs × outputs
 FAMILIES = {"iCE40": "synth_ice40 -dff", "ECP5": "synth_ecp5 -nowidelut"}
 TARGET = 0.8                               # of da4ml's LUT4
 FOLDER = Path("build/bench-unrolled")
+RESULTS = record.FOLDER / "unrolled.json"
 
 
 def matrices():
@@ -129,34 +131,51 @@ class _Shifted(Elaboratable):
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.bench.unrolled")
-    parser.add_argument("--sizes", nargs="*", help="only these, such as 16x16")
+    parser.add_argument("--only", nargs="*", metavar="TEXT",
+                        help='matrices whose name has one of these, such as 16x16 or "64x64 int8"; '
+                             "the results of the others are kept")
     options = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
-    table = Table("matrix", "adders", "da4ml", "depth", "da4ml", *(
-        column for family in FAMILIES for column in (f"LUT4 {family}", "da4ml", "ratio")))
-    rows = []
     for kind, size, matrix in matrices():
-        name = f"{size[0]}x{size[1]}"
-        if options.sizes and name not in options.sizes:
+        name = f"{size[0]}x{size[1]} {kind}"
+        if options.only and not any(text in name for text in options.only):
             continue
         with tempfile.TemporaryDirectory(dir=FOLDER) as scratch:
-            row = {"matrix": kind, "size": name, "ours": ours(matrix, Path(scratch).resolve()),
+            row = {"ours": ours(matrix, Path(scratch).resolve()),
                    "da4ml": theirs(matrix, Path(scratch).resolve())}
-        mine, other = row["ours"], row["da4ml"]
-        row["ratio"] = {family: round(mine["lut4"][family] / other["lut4"][family], 3)
+        row["ratio"] = {family: round(row["ours"]["lut4"][family] / row["da4ml"]["lut4"][family], 3)
                         for family in FAMILIES}
-        rows.append(row)
-        table.add_row(f"{name} {kind}", *(str(part[key]) for key in ("adders", "depth")
-                                          for part in (mine, other)),
+        print(name, json.dumps(row), flush=True)
+        keep("rows", kept().get("rows", {}) | {name: row})
+    if not options.only or "fmax" in options.only:
+        keep("fmax_ice40up5k", fmax())
+    rows = kept()["rows"]
+    table = Table("matrix", "adders", "da4ml", "depth", "da4ml", *(
+        column for family in FAMILIES for column in (f"LUT4 {family}", "da4ml", "ratio")))
+    for name, row in rows.items():
+        mine, other = row["ours"], row["da4ml"]
+        table.add_row(name, *(str(part[key]) for key in ("adders", "depth")
+                              for part in (mine, other)),
                       *(str(value) for family in FAMILIES for value in (
                           mine["lut4"][family], other["lut4"][family], row["ratio"][family])))
-        print(json.dumps(row), flush=True)
     Console(width=160).print(table)
-    missed = [f"{row['size']} {row['matrix']}" for row in rows
-              if max(row["ratio"].values()) > TARGET
+    missed = [name for name, row in rows.items() if max(row["ratio"].values()) > TARGET
               or row["ours"]["adders"] > row["da4ml"]["adders"]]
     print(f"at most {TARGET} of da4ml's LUT4 and no more adders: all but {missed or 'none'}")
-    record.write("unrolled", {"rows": rows, "missed": missed, "fmax_ice40up5k": fmax()})
+
+
+def kept():
+    """The results so far."""
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+
+
+def keep(name, result):
+    """Write a result beside those so far."""
+    order = [f"{size[0]}x{size[1]} {kind}" for kind, size, _ in matrices()]
+    results = {key: value for key, value in kept().items() if key in ("rows", "fmax_ice40up5k")}
+    results[name] = result
+    results["rows"] = {row: results["rows"][row] for row in order if row in results["rows"]}
+    record.write("unrolled", results)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def levels(count):
     return ceil_log2(count)
 
 
-def cells(count, width):
+def cells(count, width, carries=False):
     """Estimate of the cells of a tree of ``count`` numbers of ``width`` bits, with the registers
     of the sums that wait for their partner."""
     def wide(count):
@@ -105,4 +105,5 @@ def cells(count, width):
         return 0
     left, right = (count + 1) // 2, count // 2
     waiting = (levels(left) - levels(right)) * wide(right)
-    return cells(left, width) + cells(right, width) + wide(count) + 1 + waiting
+    return sum(cells(part, width, carries) for part in (left, right)) + (
+        wide(count) + carries + waiting)

@@ -185,7 +185,7 @@ def read(x: Tensor) -> tuple[Read, np.ndarray | None]:
 
 
 def datapaths(layer: Dense, x: Tensor) -> tuple[Datapath, ...]:
-    """The ways to compute ``layer`` on the tensor ``x``, each of another name.
+    """The ways to compute ``layer`` on the tensor ``x``, each of another name, plain ones first.
 
     Raises :exc:`UserError` naming the layer when its numbers are too large.
     """
@@ -193,7 +193,10 @@ def datapaths(layer: Dense, x: Tensor) -> tuple[Datapath, ...]:
         ways = list(_datapaths(layer.planes, x))
     except OverflowError as error:
         raise UserError(f"layer {layer.name}: {error}") from error
-    return tuple({way.name: way for way in reversed(ways)}.values())
+    found = {}
+    for way in ways:
+        found.setdefault(way.name, way)
+    return tuple(found.values())
 
 
 def _datapaths(planes, x):

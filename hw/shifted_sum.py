@@ -135,7 +135,8 @@ def cells(groups, carries=False):
         count, shape = groups[place]
         width = _range({place: groups[place]}, carries).width
         waiting = (trees - adder_tree.levels(count)) * width
-        return adder_tree.cells(count, shape.width) + waiting + carries * (_late(count) + trees)
+        return (adder_tree.cells(count, shape.width, carries) + waiting
+                + carries * (_late(count) + trees))
 
     def join(places, level):
         own = ceil_log2(len(places))

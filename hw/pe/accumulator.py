@@ -1,7 +1,17 @@
-"""Accumulator of a processing element."""
+"""What processing elements have in common: their members, and the accumulator at their end."""
 from amaranth import *
+from amaranth.lib.wiring import In, Out
 
 NO_CARRY = C(0, 0)
+
+
+def members(*, x, w, o):
+    """The members of a processing element that takes words ``x`` and ``w`` and gives sums ``o``.
+
+    ``en`` advances everything. ``valid`` and ``last`` belong to the word that is in the accumulator
+    stage: whether it counts, and whether it ends its row.
+    """
+    return {"en": In(1), "x": In(x), "w": In(w), "valid": In(1), "last": In(1), "o": Out(o)}
 
 
 def accumulate(m, element, word, carry=NO_CARRY):

@@ -1,11 +1,10 @@
 """Bit-plane processing element: products of integers as counts of common bits."""
 from amaranth import *
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
 
 from hw import popcount, shifted_sum
 from hw.pe import accumulator
-from hw.pe.accumulator import accumulate
+from hw.pe.accumulator import accumulate, members
 from hw.popcount import Popcount
 from hw.shifted_sum import ShiftedSum
 
@@ -40,16 +39,12 @@ class BitPlanesPe(wiring.Component):
 
     Members
     -------
-    en : In(1)
-        Advances everything.
     x : In(ArrayLayout(unsigned(x_bits), simd))
         A word of activations.
     w : In(w_bits · simd)
         A word of weights.
-    valid : In(1)
-        Whether the word in the accumulator stage counts.
-    last : In(1)
-        Whether it ends its row.
+    en, valid, last : In(1)
+        As every element has them: :func:`hw.pe.accumulator.members`.
     o : Out(shape)
         The sum so far, including the word in the accumulator stage.
     """
@@ -66,14 +61,9 @@ class BitPlanesPe(wiring.Component):
         self.shape = Shape.cast(shape)
         self._widths = _widths(simd, x_bits, w_bits)
         self.latency = _levels(self._widths) + shifted_sum.levels(_groups(self._widths)) + w_signed
-        super().__init__({
-            "en": In(1),
-            "x": In(data.ArrayLayout(unsigned(x_bits), simd)),
-            "w": In(w_bits * simd),
-            "valid": In(1),
-            "last": In(1),
-            "o": Out(self.shape),
-        })
+        super().__init__(members(
+            x=data.ArrayLayout(unsigned(x_bits), simd), w=w_bits * simd,
+            o=self.shape))
 
     def elaborate(self, platform):
         m = Module()
@@ -147,7 +137,7 @@ def cells(*, simd, x_bits, w_bits, w_signed, shape):
     """Estimate of the cells of :class:`BitPlanesPe`."""
     widths = _widths(simd, x_bits, w_bits)
     levels = _levels(widths)
-    # A popcount's own estimate leaves out a cell or two an adder.
-    counts = sum(1.2 * popcount.cells(_counted(width)) + levels for width in widths)
+    # A popcount's own estimate leaves out a cell for every second adder.
+    counts = sum(1.12 * popcount.cells(_counted(width)) + levels for width in widths)
     return (counts + shifted_sum.cells(_groups(widths), carries=True) + w_signed * shape.width
             + accumulator.cells(shape))

@@ -2,11 +2,10 @@
 import numpy as np
 from amaranth import *
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
 
 from hw import shifted_sum
 from hw.pe import accumulator
-from hw.pe.accumulator import accumulate
+from hw.pe.accumulator import accumulate, members
 from hw.shifted_sum import ShiftedSum
 
 
@@ -37,16 +36,12 @@ class BoothPe(wiring.Component):
 
     Members
     -------
-    en : In(1)
-        Advances everything.
     x : In(ArrayLayout(x_shape, simd))
         A word of inputs.
     w : In(simd · bits of w_shape)
         A word of weights.
-    valid : In(1)
-        Whether the word in the accumulator stage counts.
-    last : In(1)
-        Whether it ends its row.
+    en, valid, last : In(1)
+        As every element has them: :func:`hw.pe.accumulator.members`.
     o : Out(shape)
         The sum so far, including the word in the accumulator stage.
     """
@@ -62,14 +57,9 @@ class BoothPe(wiring.Component):
                              f"and {w_shape!r}")
         self._groups = _groups(simd, self.x_shape, self.w_shape)
         self.latency = 1 + shifted_sum.levels(self._groups)
-        super().__init__({
-            "en": In(1),
-            "x": In(data.ArrayLayout(self.x_shape, simd)),
-            "w": In(simd * self.w_shape.width),
-            "valid": In(1),
-            "last": In(1),
-            "o": Out(self.shape),
-        })
+        super().__init__(members(
+            x=data.ArrayLayout(self.x_shape, simd), w=simd * self.w_shape.width,
+            o=self.shape))
 
     def elaborate(self, platform):
         m = Module()

@@ -1,12 +1,11 @@
 """Codebook processing elements: sums by code, which the values of a table are put to later."""
 from amaranth import *
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
 
 from hw import adder_tree
 from hw.adder_tree import AdderTree
 from hw.pe import accumulator
-from hw.pe.accumulator import accumulate
+from hw.pe.accumulator import accumulate, members
 
 
 class CodebookPe(wiring.Component):
@@ -36,16 +35,12 @@ class CodebookPe(wiring.Component):
 
     Members
     -------
-    en : In(1)
-        Advances everything.
     x : In(ArrayLayout(x_shape, simd))
         A word of inputs.
     w : In(simd · bits)
         A word of codes.
-    valid : In(1)
-        Whether the word in the accumulator stage counts.
-    last : In(1)
-        Whether it ends its row.
+    en, valid, last : In(1)
+        As every element has them: :func:`hw.pe.accumulator.members`.
     o : Out(ArrayLayout(shape, len(buckets)))
         The sums so far, including the word in the accumulator stage.
     """
@@ -63,14 +58,10 @@ class CodebookPe(wiring.Component):
         self.x_shape = Shape.cast(x_shape)
         self.shape = Shape.cast(shape)
         self.latency = 1 + adder_tree.levels(simd)
-        super().__init__({
-            "en": In(1),
-            "x": In(data.ArrayLayout(self.x_shape, simd)),
-            "w": In(simd * bits),
-            "valid": In(1),
-            "last": In(1),
-            "o": Out(data.ArrayLayout(self.shape, len(self.buckets))),
-        })
+        super().__init__(members(
+            x=data.ArrayLayout(self.x_shape, simd),
+            w=simd * bits,
+            o=data.ArrayLayout(self.shape, len(self.buckets))))
 
     def elaborate(self, platform):
         m = Module()
@@ -127,16 +118,12 @@ class SelectPe(wiring.Component):
 
     Members
     -------
-    en : In(1)
-        Advances everything.
     x : In(ArrayLayout(ArrayLayout(t_shape, levels), simd))
         A word of tables.
     w : In(simd · bits of a code)
         A word of codes.
-    valid : In(1)
-        Whether the word in the accumulator stage counts.
-    last : In(1)
-        Whether it ends its row.
+    en, valid, last : In(1)
+        As every element has them: :func:`hw.pe.accumulator.members`.
     o : Out(shape)
         The sum so far, including the word in the accumulator stage.
     """
@@ -150,14 +137,10 @@ class SelectPe(wiring.Component):
         self.t_shape = Shape.cast(t_shape)
         self.shape = Shape.cast(shape)
         self.latency = 1 + adder_tree.levels(simd)
-        super().__init__({
-            "en": In(1),
-            "x": In(data.ArrayLayout(data.ArrayLayout(self.t_shape, levels), simd)),
-            "w": In(simd * (levels - 1).bit_length()),
-            "valid": In(1),
-            "last": In(1),
-            "o": Out(self.shape),
-        })
+        super().__init__(members(
+            x=data.ArrayLayout(data.ArrayLayout(self.t_shape, levels), simd),
+            w=simd * (levels - 1).bit_length(),
+            o=self.shape))
 
     def elaborate(self, platform):
         m = Module()

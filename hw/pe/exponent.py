@@ -1,11 +1,10 @@
 """Exponent processing element: dot products where weights and inputs are powers of two."""
 from amaranth import *
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
 
 from hw import shifted_sum
 from hw.pe import accumulator, shift
-from hw.pe.accumulator import accumulate
+from hw.pe.accumulator import accumulate, members
 from hw.shifted_sum import ShiftedSum
 
 
@@ -34,16 +33,12 @@ class ExponentPe(wiring.Component):
 
     Members
     -------
-    en : In(1)
-        Advances everything.
     x : In(ArrayLayout(bits of a code, simd))
         A word of inputs: codes, the sign above |c|.
     w : In(simd · bits of all terms)
         A word of weights: the codes of the first terms of all columns, then of the second.
-    valid : In(1)
-        Whether the word in the accumulator stage counts.
-    last : In(1)
-        Whether it ends its row.
+    en, valid, last : In(1)
+        As every element has them: :func:`hw.pe.accumulator.members`.
     o : Out(shape)
         The sum so far, including the word in the accumulator stage.
     """
@@ -59,14 +54,10 @@ class ExponentPe(wiring.Component):
         self.terms = tuple(terms)
         self._groups = _groups(simd, x_powers, self.terms)
         self.latency = 2 + shifted_sum.levels(self._groups)
-        super().__init__({
-            "en": In(1),
-            "x": In(data.ArrayLayout(shift.code_bits(x_powers, True), simd)),
-            "w": In(simd * sum(shift.code_bits(powers, zero) for powers, zero, _ in self.terms)),
-            "valid": In(1),
-            "last": In(1),
-            "o": Out(self.shape),
-        })
+        super().__init__(members(
+            x=data.ArrayLayout(shift.code_bits(x_powers, True), simd),
+            w=simd * sum(shift.code_bits(powers, zero) for powers, zero, _ in self.terms),
+            o=self.shape))
 
     def elaborate(self, platform):
         m = Module()

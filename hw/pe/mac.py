@@ -1,12 +1,11 @@
 """Multiply-accumulate processing element: dot products of integers, by multiplication."""
 from amaranth import *
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
 
 from hw import adder_tree
 from hw.adder_tree import AdderTree
 from hw.pe import accumulator
-from hw.pe.accumulator import accumulate
+from hw.pe.accumulator import accumulate, members
 
 BLOCK = 16         # bits of an operand that a multiplier block takes on every device
 PRODUCT = 11       # bits of a product below which synthesis takes no block for it
@@ -37,16 +36,12 @@ class MacPe(wiring.Component):
 
     Members
     -------
-    en : In(1)
-        Advances everything.
     x : In(ArrayLayout(x_shape, simd))
         A word of inputs.
     w : In(simd · bits of w_shape)
         A word of weights.
-    valid : In(1)
-        Whether the word in the accumulator stage counts.
-    last : In(1)
-        Whether it ends its row.
+    en, valid, last : In(1)
+        As every element has them: :func:`hw.pe.accumulator.members`.
     o : Out(shape)
         The sum so far, including the word in the accumulator stage.
     """
@@ -66,14 +61,9 @@ class MacPe(wiring.Component):
             raise ValueError(f"Operands of a multiplier block must have 2 to {BLOCK} bits, and "
                              f"together at least {PRODUCT}, not {widths[0]} and {widths[1]}")
         self.latency = 1 + adder_tree.levels(simd)
-        super().__init__({
-            "en": In(1),
-            "x": In(data.ArrayLayout(self.x_shape, simd)),
-            "w": In(simd * self.w_shape.width),
-            "valid": In(1),
-            "last": In(1),
-            "o": Out(self.shape),
-        })
+        super().__init__(members(
+            x=data.ArrayLayout(self.x_shape, simd), w=simd * self.w_shape.width,
+            o=self.shape))
 
     def elaborate(self, platform):
         m = Module()

@@ -4,11 +4,10 @@ from operator import or_
 
 from amaranth import *
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
 
 from hw import shifted_sum
 from hw.pe import accumulator
-from hw.pe.accumulator import accumulate
+from hw.pe.accumulator import accumulate, members
 from hw.shifted_sum import ShiftedSum
 
 
@@ -46,16 +45,12 @@ class ShiftPe(wiring.Component):
 
     Members
     -------
-    en : In(1)
-        Advances everything.
     x : In(ArrayLayout(x_shape, simd))
         A word of inputs.
     w : In(simd · bits of all terms)
         A word of weights: the codes of the first terms of all columns, then of the second.
-    valid : In(1)
-        Whether the word in the accumulator stage counts.
-    last : In(1)
-        Whether it ends its row.
+    en, valid, last : In(1)
+        As every element has them: :func:`hw.pe.accumulator.members`.
     o : Out(shape)
         The sum so far, including the word in the accumulator stage.
     """
@@ -72,14 +67,10 @@ class ShiftPe(wiring.Component):
         self.shared = shared
         self._groups = groups(simd, self.x_shape, self.terms)
         self.latency = latency(simd, terms)
-        super().__init__({
-            "en": In(1),
-            "x": In(data.ArrayLayout(self.x_shape, simd)),
-            "w": In(simd * sum(code_bits(powers, zero) for powers, zero, _ in self.terms)),
-            "valid": In(1),
-            "last": In(1),
-            "o": Out(self.shape),
-        })
+        super().__init__(members(
+            x=data.ArrayLayout(self.x_shape, simd),
+            w=simd * sum(code_bits(powers, zero) for powers, zero, _ in self.terms),
+            o=self.shape))
 
     def elaborate(self, platform):
         m = Module()

@@ -1,12 +1,11 @@
 """Ternary processing elements: dot products by addition, subtraction and skipping."""
 from amaranth import *
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
 
 from hw import adder_tree
 from hw.adder_tree import AdderTree
 from hw.pe import accumulator
-from hw.pe.accumulator import accumulate, add
+from hw.pe.accumulator import accumulate, add, members
 from hw.stream import transfers
 
 
@@ -42,16 +41,12 @@ class TernaryPe(wiring.Component):
 
     Members
     -------
-    en : In(1)
-        Advances everything.
     x : In(ArrayLayout(x_shape, simd))
         A word of activations.
     w : In(2 · simd if zero else simd)
         A word of weight codes.
-    valid : In(1)
-        Whether the word in the accumulator stage counts.
-    last : In(1)
-        Whether it ends its row.
+    en, valid, last : In(1)
+        As every element has them: :func:`hw.pe.accumulator.members`.
     o : Out(shape)
         The sum so far, including the word in the accumulator stage.
     """
@@ -63,14 +58,9 @@ class TernaryPe(wiring.Component):
         self.zero = zero
         self._count, self._term = _terms(simd, self.x_shape, zero)
         self.latency = 1 + adder_tree.levels(self._count)
-        super().__init__({
-            "en": In(1),
-            "x": In(data.ArrayLayout(self.x_shape, simd)),
-            "w": In(2 * simd if zero else simd),
-            "valid": In(1),
-            "last": In(1),
-            "o": Out(self.shape),
-        })
+        super().__init__(members(
+            x=data.ArrayLayout(self.x_shape, simd), w=2 * simd if zero else simd,
+            o=self.shape))
 
     def elaborate(self, platform):
         m = Module()
@@ -126,16 +116,12 @@ class SumPe(wiring.Component):
 
     Members
     -------
-    en : In(1)
-        Advances everything.
     x : In(ArrayLayout(x_shape, simd))
         A word of activations.
     w : In(0)
         Nothing.
-    valid : In(1)
-        Whether the word in the accumulator stage counts.
-    last : In(1)
-        Whether it ends its row.
+    en, valid, last : In(1)
+        As every element has them: :func:`hw.pe.accumulator.members`.
     o : Out(shape)
         The sum so far, including the word in the accumulator stage.
     """
@@ -145,14 +131,7 @@ class SumPe(wiring.Component):
         self.x_shape = Shape.cast(x_shape)
         self.shape = Shape.cast(shape)
         self.latency = adder_tree.levels(simd)
-        super().__init__({
-            "en": In(1),
-            "x": In(data.ArrayLayout(self.x_shape, simd)),
-            "w": In(0),
-            "valid": In(1),
-            "last": In(1),
-            "o": Out(self.shape),
-        })
+        super().__init__(members(x=data.ArrayLayout(self.x_shape, simd), w=0, o=self.shape))
 
     def elaborate(self, platform):
         m = Module()
@@ -188,19 +167,14 @@ def _inverted(value, invert):
     return bits.as_signed() if value.shape().signed else bits
 
 
-def _tree_cells(count, shape):
-    """Estimate of the cells of the tree; the carry out of signed sums takes none."""
-    return adder_tree.cells(count, shape.width) - shape.signed * (count - 1)
-
-
 def cells(*, simd, x_shape, shape, zero):
     """Estimate of the cells of :class:`TernaryPe`."""
     count, term = _terms(simd, Shape.cast(x_shape), zero)
     # A look-up table a bit, or for pairs one for every second input, an adder and its carry in.
     first = count * term.width if zero else simd // 2 * (2 * term.width + 1)
-    return first + _tree_cells(count, term) + accumulator.cells(shape)
+    return first + adder_tree.cells(count, term.width) + accumulator.cells(shape)
 
 
 def sum_cells(*, simd, x_shape, shape):
     """Estimate of the cells of :class:`SumPe`."""
-    return _tree_cells(simd, Shape.cast(x_shape)) + accumulator.cells(shape)
+    return adder_tree.cells(simd, Shape.cast(x_shape).width) + accumulator.cells(shape)

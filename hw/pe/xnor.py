@@ -1,12 +1,11 @@
 """XNOR processing elements: dot products of bipolar and of ternary vectors."""
 from amaranth import *
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
 
 from hw import adder_tree, popcount
 from hw.adder_tree import AdderTree
 from hw.pe import accumulator
-from hw.pe.accumulator import NO_CARRY, accumulate
+from hw.pe.accumulator import NO_CARRY, accumulate, members
 from hw.popcount import Popcount, levels
 from hw.stream import transfers
 
@@ -32,17 +31,13 @@ class XnorPe(wiring.Component):
 
     Members
     -------
-    en : In(1)
-        Advances everything.
     x : In(simd)
         A word of activations, +1 as 1.
     w : In(simd)
         A word of weights by their signs, −1 as 1: then an XOR tells where they agree, which the
         carry cells of an ECP5 take in.
-    valid : In(1)
-        Whether the word in the accumulator stage counts.
-    last : In(1)
-        Whether it ends its row.
+    en, valid, last : In(1)
+        As every element has them: :func:`hw.pe.accumulator.members`.
     o : Out(range(columns + 1))
         The count so far, including the word in the accumulator stage.
     """
@@ -53,14 +48,7 @@ class XnorPe(wiring.Component):
         # One bit of each word skips the popcount: it is the carry in of the accumulator.
         self._counted = max(1, simd - 1)
         self.latency = levels(self._counted, raw_operands)
-        super().__init__({
-            "en": In(1),
-            "x": In(simd),
-            "w": In(simd),
-            "valid": In(1),
-            "last": In(1),
-            "o": Out(range(columns + 1)),
-        })
+        super().__init__(members(x=simd, w=simd, o=range(columns + 1)))
 
     def elaborate(self, platform):
         m = Module()
@@ -120,16 +108,12 @@ class GatedXnorPe(wiring.Component):
 
     Members
     -------
-    en : In(1)
-        Advances everything.
     x : In(simd), or In(ArrayLayout(signed(2), simd)) if ternary
         A word of activations.
     w : In(simd), or In(2 · simd) if ternary
         A word of weights: +1 as 1, or codes of two bits in two's complement.
-    valid : In(1)
-        Whether the word in the accumulator stage counts.
-    last : In(1)
-        Whether it ends its row.
+    en, valid, last : In(1)
+        As every element has them: :func:`hw.pe.accumulator.members`.
     o : Out(range(columns + 1)), or Out(range(−columns, columns + 1)) with ternary activations
         The sum so far, including the word in the accumulator stage.
     """
@@ -146,14 +130,10 @@ class GatedXnorPe(wiring.Component):
         self.scale = 1 if x_ternary else 2
         self.latency = 1 + adder_tree.levels(transfers(simd, 3)) if x_ternary else (
             levels(_counted(simd)))
-        super().__init__({
-            "en": In(1),
-            "x": In(data.ArrayLayout(signed(2), simd) if x_ternary else simd),
-            "w": In(2 * simd if w_ternary else simd),
-            "valid": In(1),
-            "last": In(1),
-            "o": Out(range(-columns if x_ternary else 0, columns + 1)),
-        })
+        super().__init__(members(
+            x=data.ArrayLayout(signed(2), simd) if x_ternary else simd,
+            w=2 * simd if w_ternary else simd,
+            o=range(-columns if x_ternary else 0, columns + 1)))
 
     def elaborate(self, platform):
         m = Module()
@@ -218,8 +198,8 @@ def _majority(bits):
 def cells(*, simd, columns, raw_operands=True):
     """Estimate of the cells of :class:`XnorPe`."""
     counted = _counted(simd)
-    # The popcount's own estimate leaves out a cell or two an adder.
-    return 1.2 * popcount.cells(counted, raw_operands) + levels(counted) + accumulator.cells(
+    # The popcount's own estimate leaves out a cell for every second adder.
+    return 1.12 * popcount.cells(counted, raw_operands) + levels(counted) + accumulator.cells(
         Shape.cast(range(columns + 1)))
 
 

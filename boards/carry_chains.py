@@ -44,7 +44,7 @@ module places (A, B, CI, BI, X, Y, CO);
 endmodule
 """
 
-TOGETHER = 4        # chains strung together at most
+LENGTH = 16         # places of chains strung together at most: timing counts all in a row
 REGISTERS = {"TRELLIS_FF", "DP16KD"}
 PINS = "ABCD"
 
@@ -144,13 +144,16 @@ class _Packer(_Module):
         strings = {}
         for names in chains:
             waiting = strings.setdefault(levels[names[0]], [[]])
-            if len(waiting[-1]) == TOGETHER:
-                waiting.append([])
-            waiting[-1].append(self.places(names))
+            places = self.places(names)
+            if len(longer := _strung(waiting[-1], places)) > LENGTH:
+                waiting.append(places)
+            else:
+                waiting[-1] = longer
         for name in chain.from_iterable(chains):
             del self.cells[name]
-        for k, string in enumerate(chain.from_iterable(strings.values())):
-            self.emit(f"carry_chain_{k}", _strung(string))
+        for k, places in enumerate(chain.from_iterable(strings.values())):
+            if places:
+                self.emit(f"carry_chain_{k}", places)
 
     def chains(self):
         """Names of the places of each chain."""
@@ -279,12 +282,9 @@ def _fitted(a, b):
     return None
 
 
-def _strung(chains):
-    """The places of several chains as one: a last place that only hands out the carry also takes
-    the next one in."""
-    places = []
-    for first, *rest in chains:
-        if places and places[-1].init == 0:
-            first = replace(first, s=places.pop().s)
-        places += [first, *rest]
-    return places
+def _strung(places, more):
+    """The places of two chains as one: a last place that only hands out the carry also takes the
+    next one in."""
+    if places and places[-1].init == 0:
+        return [*places[:-1], replace(more[0], s=places[-1].s), *more[1:]]
+    return places + more

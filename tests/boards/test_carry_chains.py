@@ -90,7 +90,7 @@ def test_a_popcount_of_the_ecp5_takes_no_cells_but_its_chains(inverted, tmp_path
     dut = Popcount(width=15, registered=False, raw_operands=False, inverted=inverted)
     (tmp_path / "top.v").write_text(verilog.convert(dut, name="top"))
     ecp5.synthesize(tmp_path, top="top", sources=["top.v"])
-    # Four adders of one bit, two of two and one of three, a chain each: 9, 7 and 5 places.
+    # A chain of four adders of one bit, one of two of two bits, one of three: 9, 7, 5 places.
     assert kinds(tmp_path) == {"CCU2C": 12}
     prove(tmp_path, "ecp5")
 

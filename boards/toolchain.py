@@ -152,5 +152,5 @@ def _explain(name, said, log):
     text = lines[0].strip() if lines else "nothing"
     if "no more" in text or "Unable to place" in text or "exceeds" in text:
         raise UserError(f"the design does not fit the device ({name}: {text}); ask for fewer "
-                        f"frames per second with --fps, or a larger --board")
+                        f"frames per second with --fps, or make its layers narrower")
     raise ToolFailed(f"{name} failed: {text}; see {log}")

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from importlib import metadata, resources
 from pathlib import Path
@@ -22,6 +23,7 @@ from boards.top import Top
 from hw import plan as planning
 from hw.accelerator import Accelerator
 from hw.errors import ToolFailed, ToolMissing, UserError
+from hw.stages import DenseStage
 from hw.steps import Steps, Worker
 from hw.verilog import External, convert
 from sim import accelerator as simulation
@@ -33,7 +35,9 @@ from sw.planes import words_to_ints
 
 # The shipped network of each number system.
 ZOO = {"xnor": "mnist-bnn", "ternary": "mnist-twn", "shift": "mnist-shiftcnn"}
+ARCH = "xnor"       # of those, where none is asked for
 STYLES = ("folded", "unrolled")
+RANDOM = 1000       # frames to check where a network has no packaged sample
 SAMPLES = ("digits", "mnist")  # data sets with a packaged sample
 ATTEMPTS = 5                  # clocks and seeds tried until place and route succeeds
 VERSION = metadata.version("bitwright")
@@ -58,9 +62,9 @@ def main(arguments=None) -> int:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = Parser(prog="python -m hw.build", description="Build checked hardware of a network.")
-    p.add_argument("--arch", default="xnor", metavar="NAME",
+    p.add_argument("--arch", metavar="NAME",
                    help=f"number system whose shipped network is built: {', '.join(ZOO)} "
-                        f"(default: %(default)s)")
+                        f"(default: {ARCH})")
     p.add_argument("--model", metavar="FILE", help="a saved Network to build instead")
     p.add_argument("--board", default="icebreaker", metavar="NAME",
                    help=f"board: {', '.join(BOARDS)} (default: %(default)s)")
@@ -68,14 +72,17 @@ def parser() -> argparse.ArgumentParser:
                    help="folded: weights in memories, lanes that take turns; unrolled: weights as "
                         "logic, a frame a cycle (default: %(default)s)")
     p.add_argument("--fps", type=_positive, metavar="N",
-                   help="frames per second wanted (default: as fast as fits the board)")
-    p.add_argument("--verify", default="rtl", metavar="RUNG",
+                   help="frames per second wanted, of the folded style (default: as fast as fits "
+                        "the board)")
+    p.add_argument("--verify", default="rtl", metavar="LEVEL",
                    help="what is checked against the golden model: none or rtl "
                         "(default: %(default)s)")
     p.add_argument("--frames", type=_count, metavar="N",
-                   help="frames to check (default: the whole packaged sample)")
+                   help=f"frames to check (default: the whole packaged sample, or {RANDOM:,} "
+                        f"random ones for a network without one)")
     p.add_argument("-o", "--output", metavar="DIR",
-                   help="folder for what is made (default: build/NETWORK-BOARD)")
+                   help="folder for what is made (default: build/NETWORK-BOARD, and -unrolled for "
+                        "that style)")
     p.add_argument("--flash", action="store_true", help="write the bitstream to the board")
     p.add_argument("--force", action="store_true", help="rebuild what has not changed too")
     level = p.add_mutually_exclusive_group()
@@ -85,17 +92,17 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _positive(text):
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a positive number, not {text}")
-    return value
+    with suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"must be a positive number, not {text}")
 
 
 def _count(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, not {text}")
-    return value
+    with suppress(ValueError):
+        if int(text) >= 1:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text}")
 
 
 def build(options, console: Console) -> dict:
@@ -108,7 +115,12 @@ def build(options, console: Console) -> dict:
     if options.style == "unrolled":
         plan = planning.unroll(network, board.BUDGET, megahertz=board.FIRST_HZ / 1e6)
     else:
-        plan = planning.plan(network, board.BUDGET, cycles=cycles)
+        try:
+            plan = planning.plan(network, board.BUDGET, cycles=cycles)
+        except UserError as error:
+            raise error if cycles is None else UserError(
+                f"--fps {options.fps:,.0f}, {cycles} cycles a frame at "
+                f"{board.FIRST_HZ / 1e6:.1f} MHz: {error}") from None
     folder = _folder(options, network)
     accelerator = Accelerator(plan)
     verilog = convert(accelerator, "accelerator", header=(
@@ -147,7 +159,9 @@ def build(options, console: Console) -> dict:
 
 def _inputs(options):
     """The network and the board asked for; raises before anything runs."""
-    if options.arch not in ZOO:
+    if options.arch and options.model:
+        raise UserError("--arch names a shipped network and --model another one; give one of them")
+    if (options.arch or ARCH) not in ZOO:
         raise UserError(f"--arch {options.arch}: number systems are {', '.join(ZOO)}")
     if options.style not in STYLES:
         raise UserError(f"--style {options.style}: styles are {', '.join(STYLES)}")
@@ -158,7 +172,7 @@ def _inputs(options):
     if options.model:
         network = Network.load(options.model)
     else:
-        shipped = resources.files("sw.zoo").joinpath(f"{ZOO[options.arch]}.npz")
+        shipped = resources.files("sw.zoo").joinpath(f"{ZOO[options.arch or ARCH]}.npz")
         with resources.as_file(shipped) as path:
             network = Network.load(path)
     last = network.layers[-1]
@@ -173,8 +187,8 @@ def _cycles(options, board):
         return None
     cycles = int(min(board.FIRST_HZ / options.fps, 2 ** 53))
     if cycles < 1:
-        raise UserError(f"--fps {options.fps:g}: board {options.board} has a clock of about "
-                        f"{board.FIRST_HZ / 1e6:.1f} MHz and so at most as many frames a second")
+        raise UserError(f"--fps {options.fps:,.0f}: board {options.board} has a clock of about "
+                        f"{board.FIRST_HZ / 1e6:.1f} MHz; ask for fewer frames a second")
     return cycles
 
 
@@ -206,7 +220,7 @@ def _frames(network, count):
             return images[np.arange(count) * len(sample) // count], sample
     element = network.input.element
     rng = np.random.default_rng(0)
-    codes = rng.choice(element.codes(), (count or 1000, network.input.channels))
+    codes = rng.choice(element.codes(), (count or RANDOM, network.input.channels))
     return element.decode(codes), None
 
 
@@ -216,7 +230,7 @@ def _generate(folder, network, plan, verilog):
     npz.write_atomic(folder / "accelerator.v", verilog.encode())
     (folder / "rom").mkdir(exist_ok=True)
     for stage in plan.stages:
-        if isinstance(stage, planning.DenseStage):
+        if isinstance(stage, DenseStage):
             for name, bits in stage.memories().items():
                 words = words_to_ints(bits.swapaxes(0, 1).reshape(bits.shape[1], -1))
                 digits = -(-bits.shape[0] * bits.shape[2] // 4)
@@ -381,7 +395,7 @@ def _stages(plan):
         table.add_column(column, justify="left" if column in columns[:2] else "right")
     for stage in plan.stages:
         folding = ("", "", "")
-        if isinstance(stage, planning.DenseStage):
+        if isinstance(stage, DenseStage):
             folding = (stage.way.name, str(stage.pe), str(stage.simd))
         table.add_row(stage.layer, *folding, str(stage.cycles), str(stage.lanes),
                       str(stage.blocks), str(round(stage.cells)))

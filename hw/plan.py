@@ -1,10 +1,11 @@
 """Folding: how many lanes, which processing elements and which memories each layer gets.
 
 A dense layer of MH rows and MW columns on ``pe`` lanes of ``simd`` inputs takes
-⌈MH / pe⌉ · ⌈MW / simd⌉ cycles a frame (FINN's folding, Umuroglu et al. 2017). Layers work on
-different frames at once, so the slowest one sets the cycles per frame. The planner looks for the
-fewest cycles per frame whose plan fits, or for the cheapest plan of a frame rate asked for; of the
-datapaths that can compute a layer it takes the one of least cost.
+⌈MH / pe⌉ · ⌈MW / simd⌉ cycles a frame (FINN's folding, Umuroglu et al. 2017), and no less than
+the transfers that bring its input in or take its output on. Layers work on different frames at
+once, so the slowest one sets the cycles per frame. The planner looks for the fewest cycles per
+frame whose plan fits, or for the cheapest plan of a frame rate asked for; of the datapaths that
+can compute a layer it takes the one of least cost.
 """
 from dataclasses import replace
 from functools import cache
@@ -64,8 +65,8 @@ def plan(network: Network, budget: Budget, *, cycles: int | None = None) -> Plan
         plans = [planner.smallest(k) for k in {min(k, cycles) for k in candidates}]
         if not any(plans):
             least = next(k for k in candidates if planner.smallest(k))
-            raise UserError(f"network {network.name}: no folding takes {cycles} cycles per frame; "
-                            f"the fastest takes {least}")
+            raise UserError(f"network {network.name}: the fastest folding takes {least} cycles per "
+                            f"frame; ask for no fewer")
         found = min(filter(None, plans), key=_cost)
         _fits(found)
         return found

@@ -13,7 +13,7 @@ BLOCK_WIDTHS = {256: 16, 512: 8, 1024: 4, 2048: 2}    # iCE40: words a block RAM
 
 @dataclass(frozen=True)
 class Budget:
-    """What a device has for a network: logic cells (LUT4 + FF) and block RAMs of 4 kbit."""
+    """What a board has left for a network: logic cells (LUT4 + FF) and block RAMs of 4 kbit."""
     name: str
     cells: int
     blocks: int
@@ -30,7 +30,8 @@ class Stage:
 
     def report(self) -> dict:
         """The stage as plain data."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+        table = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+        return table | {"cells": round(self.cells, 1)}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@ import hashlib
 import json
 import signal
 import threading
+import time
 from contextlib import contextmanager
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -13,16 +14,19 @@ from sw import npz
 class Steps:
     """The steps of a build: shows them at work, and skips those whose inputs have not changed.
 
-    A keyboard interrupt is remembered: where it falls into a finalizer Python drops it, and the
-    next beginning or end of a step raises it again.
+    Where there is no terminal, a step is a line when it has ended. A keyboard interrupt is
+    remembered: where it falls into a finalizer Python drops it, and the next beginning or end of
+    a step raises it again.
     """
     def __init__(self, folder, *, force, console, quiet):
         self.folder = folder
         self.force = force
         self.interrupted = False
+        self.console = console
+        self.lines = not console.is_terminal and not quiet
         self.progress = Progress(SpinnerColumn(), TextColumn("{task.description:<12}"),
                                  TimeElapsedColumn(), TextColumn("{task.fields[note]}"),
-                                 console=console, disable=quiet)
+                                 console=console, disable=quiet or self.lines)
 
     def __enter__(self):
         self.handler = signal.signal(signal.SIGINT, self._interrupt)
@@ -46,10 +50,15 @@ class Steps:
     def show(self, name, note=""):
         """Shows step ``name`` while it runs; what is called with a text replaces the note."""
         self.check()
+        started = time.monotonic()
         task = self.progress.add_task(name, total=None, note=note)
         yield lambda text: self.progress.update(task, note=text)
         self.check()
         self.progress.update(task, total=1, completed=1)
+        if self.lines:
+            said = self.progress.tasks[task].fields["note"]
+            self.console.print(f"{name:<12} {time.monotonic() - started:5.0f} s  {said}".rstrip(),
+                               highlight=False, markup=False)
 
     def run(self, name, key, files, function):
         """The result of ``function`` (plain data), which makes ``files``; that of an earlier run

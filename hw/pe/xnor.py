@@ -199,7 +199,8 @@ def cells(*, simd, columns, raw_operands=True):
     """Estimate of the cells of :class:`XnorPe`."""
     counted = _counted(simd)
     # The popcount's own estimate leaves out a cell for every second adder.
-    return 1.12 * popcount.cells(counted, raw_operands) + levels(counted) + accumulator.cells(
+    return 1.12 * popcount.cells(counted, raw_operands) + levels(
+        counted, raw_operands) + accumulator.cells(
         Shape.cast(range(columns + 1)))
 
 

@@ -40,11 +40,19 @@ def refused(capsys, *arguments):
     (["--style", "rolled"], "error: --style rolled: styles are folded, unrolled"),
     (["--arch", "float"], "error: --arch float: number systems are xnor, ternary, shift"),
     (["--verify", "netlist"], "error: --verify netlist: it is none or rtl"),
-    (["--frames", "0"], "error: argument --frames: must be 1 or more, not 0; see --help"),
+    (["--frames", "0"], ("error: argument --frames: must be a whole number of 1 or more, not 0; "
+                         "see --help")),
+    (["--frames", "x"], ("error: argument --frames: must be a whole number of 1 or more, not x; "
+                         "see --help")),
     (["--frames", "9000"], "error: --frames 9000: the sample of mnist has 5000"),
     (["--fps", "-3"], "error: argument --fps: must be a positive number, not -3; see --help"),
-    (["--fps", "1e9"], ("error: --fps 1e+09: board icebreaker has a clock of about 40.5 MHz and "
-                        "so at most as many frames a second")),
+    (["--fps", "x"], "error: argument --fps: must be a positive number, not x; see --help"),
+    (["--fps", "1e9"], ("error: --fps 1,000,000,000: board icebreaker has a clock of about 40.5 "
+                        "MHz; ask for fewer frames a second")),
+    (["--fps", "2e7"], ("error: --fps 20,000,000, 2 cycles a frame at 40.5 MHz: network mnist-bnn: "
+                        "the fastest folding takes 196 cycles per frame; ask for no fewer")),
+    (["--arch", "xnor", "--model", "net.npz"], ("error: --arch names a shipped network and --model "
+                                                "another one; give one of them")),
     (["--frame", "3", "--nonsense"], "error: unrecognized arguments: --nonsense; see --help"),
     (["--model", "absent.npz"], "error: absent.npz: there is no such file"),
 ])

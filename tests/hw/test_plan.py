@@ -63,8 +63,8 @@ def test_a_decision_may_be_what_takes_longest():
 
 
 def test_too_few_cycles_are_refused_with_the_fewest(network):
-    with pytest.raises(UserError, match=r"^network random: no folding takes 1 cycles per frame; "
-                                        r"the fastest takes \d+$"):
+    with pytest.raises(UserError, match=r"^network random: the fastest folding takes \d+ cycles "
+                                        r"per frame; ask for no fewer$"):
         plan(network, BUDGET, cycles=1)
 
 

@@ -36,3 +36,13 @@ def test_the_handler_of_interrupts_is_restored(tmp_path):
     with pytest.raises(KeyboardInterrupt), steps(tmp_path):
         os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_without_a_terminal_each_step_is_a_line_when_it_has_ended(tmp_path):
+    said = io.StringIO()
+    with Steps(tmp_path, force=False, console=Console(file=said), quiet=False) as running:
+        running.run("first", "key", [], lambda note: note("5 of 5"))
+        assert said.getvalue().split() == ["first", "0", "s", "5", "of", "5"]
+        running.run("first", "key", [], None)
+        assert said.getvalue().splitlines()[1].endswith("unchanged")
+    assert len(said.getvalue().splitlines()) == 2

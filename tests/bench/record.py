@@ -1,4 +1,5 @@
 """Where and when a benchmark ran, and what it found."""
+import argparse
 import datetime
 import json
 import os
@@ -20,6 +21,15 @@ def machine() -> dict:
         "python": platform.python_version(),
         "versions": {package: metadata.version(package) for package in PACKAGES},
     }
+
+
+def wanted(name: str, what: str):
+    """A function that tells of a result's name whether the command line asks for it."""
+    parser = argparse.ArgumentParser(prog=f"python -m tests.bench.{name}")
+    parser.add_argument("--only", nargs="*", metavar="TEXT",
+                        help=f"{what}; the results of the others are kept")
+    only = parser.parse_args().only
+    return lambda result: not only or any(text in result for text in only)
 
 
 def write(name: str, result: dict) -> None:

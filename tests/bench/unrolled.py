@@ -1,12 +1,11 @@
 """Adder graphs of constant matrices beside da4ml's: ``python -m tests.bench.unrolled``.
 
 Random matrices of each number system on signed 8-bit inputs, as logic without registers between
-the adders: adders, LUT4 after synthesis and depth of ours and of da4ml's own Verilog (``pip install
-da4ml``), with the same flow for both. On ECP5, LUT4 counts two for each carry cell. Then Fmax of
+the adders: adders, LUT4 after synthesis and depth of ours and of da4ml's own Verilog (extra
+``bench``), with the same flow for both. On ECP5, LUT4 counts two for each carry cell. Then Fmax of
 the iCE40UP5K by adders between registers. ``--only 16x16`` takes two minutes, the whole hours:
 yosys' passes on da4ml's Verilog of 64x64 matrices take most of it.
 """
-import argparse
 import json
 import tempfile
 from functools import partial
@@ -140,16 +139,13 @@ class _Shifted(Elaboratable):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.unrolled")
-    parser.add_argument("--only", nargs="*", metavar="TEXT",
-                        help='matrices whose name has one of these, such as 16x16 or "64x64 int8"; '
-                             "the results of the others are kept")
-    options = parser.parse_args()
+    wanted = record.wanted("unrolled", 'matrices whose name has one of these, such as 16x16 or '
+                                       '"64x64 int8", or fmax')
     FOLDER.mkdir(parents=True, exist_ok=True)
     toolchain.LIMIT = PATIENCE
     for kind, size, matrix in matrices():
         name = f"{size[0]}x{size[1]} {kind}"
-        if options.only and not any(text in name for text in options.only):
+        if not wanted(name):
             continue
         commands = BY_ABC if name in LARGE else FAMILIES
         with tempfile.TemporaryDirectory(dir=FOLDER) as scratch:
@@ -160,7 +156,7 @@ def main():
                         for family in FAMILIES}
         print(name, json.dumps(row), flush=True)
         keep("rows", kept().get("rows", {}) | {name: row})
-    if not options.only or "fmax" in options.only:
+    if wanted("fmax"):
         keep("fmax_ice40up5k", fmax())
     rows = kept()["rows"]
     table = Table("matrix", "adders", "da4ml", "depth", "da4ml", *(

@@ -105,3 +105,16 @@ def test_a_carry_of_the_ice40_leaves_by_the_cell_of_its_register(tmp_path):
                                      "--pcf-allow-unconstrained"], constraints="", megahertz=12,
                                      seed=1)
     assert made.used["LUT4"] <= 8 + 2      # and one for each constant
+
+
+def test_chains_of_the_ecp5_are_placed_and_routed(tmp_path):
+    (tmp_path / "top.v").write_text(
+        "module top(input clk, input [6:0] x, y, output reg [7:0] o);\n"
+        "    always @(posedge clk) o <= o[6:0] + (x ^ y);\nendmodule\n")
+    ecp5.synthesize(tmp_path, top="top", sources=["top.v"])
+    made = ecp5.place_and_route(tmp_path, top="top", options=[
+        "--25k", "--package", "CABGA381", "--lpf-allow-unconstrained"], megahertz=50, seed=1)
+    # Seven sums with their XOR, a carry in and one out, an even number of places, and no cell for
+    # carries that nobody reads; nextpnr adds one for each constant.
+    assert 10 <= made.used["LUT4"] <= 10 + 2
+    assert made.fmax > 0 and made.used["EBR"] == made.used["DSP"] == 0

@@ -55,7 +55,7 @@ class Threshold(Layer):
                              f"above; clamp them")
         codes, ones = self.codes, np.ones(channels, np.int64)
         values = self.element.decode(codes)
-        return Tensor(self.element, (channels,), ones * values.min(), ones * values.max())
+        return Tensor(self.element, x.shape, ones * values.min(), ones * values.max())
 
     @cached_property
     def codes(self) -> np.ndarray:

@@ -1,10 +1,16 @@
 """The integer operations of a network, one short NumPy function each: what hardware must compute.
 
-All take a batch: the first axis counts frames. All are exact on integers.
+All take a batch: the first axis counts frames, the last one channels. All are exact on integers.
+Where (frames, channels) is said of a function that works channel by channel, images are taken as
+well: (frames, height, width, channels).
 """
+import math
+from functools import reduce
+
 import numpy as np
 
 EXACT = 2 ** 53   # float64 holds every integer below
+WINDOWS = 2 ** 20  # values of windows that are gathered at a time
 
 
 def reach(x: np.ndarray, weights: np.ndarray) -> int:
@@ -46,9 +52,88 @@ def xnor_net(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return scale.astype(np.int64) * dense(signs, weights)
 
 
+def taps(x: np.ndarray, kernel: tuple[int, int], stride: tuple[int, int],
+         padding: tuple[int, int, int, int], fill: int) -> list[np.ndarray]:
+    """What the windows of images see, tap by tap: kh · kw arrays, row by row of the kernel.
+
+    ``x`` is (frames, height, width, channels), ``kernel`` and ``stride`` are (rows, columns) and
+    ``padding`` is (top, left, bottom, right), of pixels that are ``fill``. Each array is (frames,
+    ⌊(height + top + bottom − kh) / sh⌋ + 1, ⌊(width + left + right − kw) / sw⌋ + 1, channels).
+    """
+    (rows, columns), (down, across), (top, left, bottom, right) = kernel, stride, padding
+    x = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
+    height, width = x.shape[1] - rows + 1, x.shape[2] - columns + 1
+    return [x[:, row:row + height:down, column:column + width:across]
+            for row in range(rows) for column in range(columns)]
+
+
+def conv2d(x: np.ndarray, weights: np.ndarray, *, kernel: tuple[int, int],
+           stride: tuple[int, int] = (1, 1), padding: tuple[int, int, int, int] = (0, 0, 0, 0),
+           pad_value: int = 0, groups: int = 1) -> np.ndarray:
+    """Convolution of images (as in all frameworks: nothing is mirrored).
+
+    ``y[n, i, j, o] = Σ weights[o, (p · kw + q) · C + c] · x[n, i·sh + p − top, j·sw + q − left,
+    g·C + c]`` over p < kh, q < kw and c < C, where x is ``pad_value`` beyond its edges, C is
+    channels / groups and ``g = ⌊o · groups / rows⌋`` is the group of row o.
+
+    ``x`` and the sizes are those of :func:`taps`, ``weights`` is (rows, kh · kw · C); the result
+    is (frames, height, width, rows). Raises OverflowError like :func:`dense`.
+    """
+    rows, columns = weights.shape
+    channels = x.shape[3] // groups
+    largest = max(-int(x.min(initial=0)), int(x.max(initial=0)), abs(pad_value))
+    x = x.astype(np.int32 if largest < 2 ** 31 else np.int64)
+
+    def some(x):
+        seen = taps(x, kernel, stride, padding, pad_value)
+        sums = []
+        for group, matrix in enumerate(weights.reshape(groups, rows // groups, columns)):
+            part = slice(group * channels, (group + 1) * channels)
+            windows = np.concatenate([tap[..., part] for tap in seen], axis=3)
+            sums.append(dense(windows.reshape(-1, columns), matrix))
+        return np.concatenate(sums, axis=1).reshape(*seen[0].shape[:3], rows)
+
+    values = math.prod(x.shape[1:]) * math.prod(kernel)
+    frames = max(1, WINDOWS * math.prod(stride) // values)
+    return np.concatenate([some(x[k:k + frames]) for k in range(0, max(len(x), 1), frames)])
+
+
+def max_pool(x: np.ndarray, *, kernel: tuple[int, int], stride: tuple[int, int],
+             padding: tuple[int, int, int, int] = (0, 0, 0, 0)) -> np.ndarray:
+    """The largest value in each window, channel by channel; padding is never it.
+
+    ``x`` and the sizes are those of :func:`taps`; no window may be padding alone.
+    """
+    return reduce(np.maximum, taps(x, kernel, stride, padding, np.iinfo(x.dtype).min))
+
+
+def sum_pool(x: np.ndarray, *, kernel: tuple[int, int], stride: tuple[int, int],
+             padding: tuple[int, int, int, int] = (0, 0, 0, 0)) -> np.ndarray:
+    """The sum of each window, channel by channel, int64; padding counts as 0.
+
+    ``x`` and the sizes are those of :func:`taps`.
+    """
+    return sum(taps(x.astype(np.int64), kernel, stride, padding, 0))
+
+
+def add(*xs: np.ndarray) -> np.ndarray:
+    """The sum of tensors of one shape, int64."""
+    return sum(x.astype(np.int64) for x in xs)
+
+
+def concat(*xs: np.ndarray) -> np.ndarray:
+    """The channels of several tensors, one after the other, int64."""
+    return np.concatenate([x.astype(np.int64) for x in xs], axis=-1)
+
+
+def flatten(x: np.ndarray) -> np.ndarray:
+    """Images as vectors: row by row, and pixel by pixel all channels."""
+    return x.reshape(len(x), math.prod(x.shape[1:]))
+
+
 def select(x: np.ndarray, indices: np.ndarray) -> np.ndarray:
     """Keep the listed channels, in the order given: ``y[n, c] = x[n, indices[c]]``."""
-    return x[:, indices]
+    return x[..., indices]
 
 
 def threshold(x: np.ndarray, thresholds: np.ndarray, flip: np.ndarray) -> np.ndarray:

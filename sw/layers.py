@@ -1,4 +1,5 @@
 """The layers of an integer network, and the tensors between them."""
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,8 +17,8 @@ EXPANDED = 2 ** 26  # weights that a plane may have whose codes stand for vector
 class Tensor:
     """What a layer gives, one frame of it: element type, shape and exact range per channel.
 
-    ``lo`` and ``hi`` are (channels,), the channels being the last axis of ``shape``.
-    A layer for which they are only bounds says so.
+    ``shape`` is (channels,), or (height, width, channels) of an image. ``lo`` and ``hi`` are
+    (channels,). A layer for which they are only bounds says so.
     """
     element: Element
     shape: tuple[int, ...]
@@ -37,6 +38,11 @@ class Tensor:
     def channels(self) -> int:
         return self.shape[-1]
 
+    @property
+    def size(self) -> int:
+        """Elements of a frame."""
+        return math.prod(self.shape)
+
 
 @dataclass(frozen=True, eq=False)
 class Layer:
@@ -45,13 +51,14 @@ class Layer:
     inputs: tuple[str, ...]
 
     reads_codes = False     # whether ``run`` takes the raw codes of values, not these themselves
+    joins = False           # whether it reads two or more layers, not one
 
-    def infer(self, x: Tensor) -> Tensor:
-        """The tensor that the layer makes of ``x``; raises ValueError when it cannot."""
+    def infer(self, *xs: Tensor) -> Tensor:
+        """The tensor that the layer makes of those it reads; raises ValueError when it cannot."""
         raise TypeError(f"{type(self).__name__} is not a layer")
 
-    def run(self, x: np.ndarray) -> np.ndarray:
-        """The layer's golden function on a batch of frames."""
+    def run(self, *xs: np.ndarray) -> np.ndarray:
+        """The layer's golden function on a batch of frames of each tensor that it reads."""
         raise TypeError(f"{type(self).__name__} is not a layer")
 
 
@@ -65,15 +72,16 @@ class Select(Layer):
         if self.indices.min() < 0 or self.indices.max() >= x.channels:
             raise ValueError(f"indices reach from {self.indices.min()} to {self.indices.max()}, "
                              f"but its input has channels 0 to {x.channels - 1}")
-        return Tensor(x.element, (len(self.indices),), x.lo[self.indices], x.hi[self.indices])
+        return Tensor(x.element, (*x.shape[:-1], len(self.indices)), x.lo[self.indices],
+                      x.hi[self.indices])
 
     def run(self, x):
         return golden.select(x, self.indices)
 
 
 @dataclass(frozen=True, eq=False)
-class Dense(Layer):
-    """Matrix-vector product with the weights ``Σ_k coefficients_k · codes_k``."""
+class Weighted(Layer):
+    """A layer with a matrix of weights, ``Σ_k coefficients_k · codes_k``."""
     planes: tuple[Plane, ...]
 
     @cached_property
@@ -81,22 +89,36 @@ class Dense(Layer):
         """The weights as integers, (rows, columns)."""
         return sum(plane.values().astype(np.int64) for plane in self.planes)
 
-    def infer(self, x):
+    def checked_shape(self) -> tuple[int, int]:
+        """Rows and columns of the weights; raises ValueError unless the planes make integers."""
         for plane in self.planes:
             _check_plane(plane)
         shapes = {plane.shape for plane in self.planes}
         if len(shapes) != 1:
             raise ValueError(f"its planes must have one shape, not {sorted(shapes)}")
-        (rows, columns), = shapes
-        if columns != x.channels:
-            raise ValueError(f"its weights have {columns} columns, but its input has "
-                             f"{x.channels} channels")
         largest = int(sum(_reach(plane) for plane in self.planes).max())
         if largest >= golden.EXACT:
             raise ValueError(f"its weights may reach {largest}, beyond the exact 2**53")
-        reach = golden.reach(np.stack([x.lo, x.hi]), self.weights)
+        return shapes.pop()
+
+    def check_sums(self, values: np.ndarray) -> None:
+        """Raises ValueError unless the weights' sums of such values are exact."""
+        reach = golden.reach(values, self.weights)
         if reach >= golden.EXACT:
             raise ValueError(f"its sums may reach {reach}, beyond the exact 2**53")
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Weighted):
+    """Matrix-vector product with the weights: :func:`sw.golden.dense`."""
+
+    def infer(self, x):
+        one_axis(x)
+        rows, columns = self.checked_shape()
+        if columns != x.channels:
+            raise ValueError(f"its weights have {columns} columns, but its input has "
+                             f"{x.channels} channels")
+        self.check_sums(np.stack([x.lo, x.hi]))
         at_lo, at_hi = self.weights * x.lo, self.weights * x.hi
         lo = np.minimum(at_lo, at_hi).sum(axis=1)
         hi = np.maximum(at_lo, at_hi).sum(axis=1)
@@ -115,6 +137,7 @@ class XnorNetDense(Dense):
     """
     def sums(self, x: Tensor) -> Tensor:
         """The sums before they are scaled: weights times signs."""
+        one_axis(x)
         return super().infer(Tensor(Bipolar(), x.shape, np.where(x.lo < 0, -1, 1),
                                     np.where(x.hi < 0, -1, 1)))
 
@@ -165,6 +188,7 @@ class ArgMax(Layer):
     """The decision: :func:`sw.golden.argmax`, one class index a frame."""
 
     def infer(self, x):
+        one_axis(x)
         return Tensor(element.smallest(0, x.channels - 1), (1,), np.zeros(1, np.int64),
                       np.full(1, x.channels - 1))
 
@@ -213,6 +237,12 @@ def integers(what: str, array: np.ndarray, rank: int) -> None:
     if array.ndim != rank or not array.size:
         raise ValueError(f"{what} must have {rank} axes and not be empty; "
                          f"their shape is {array.shape}")
+
+
+def one_axis(x: Tensor) -> None:
+    """Raises ValueError unless a frame of ``x`` is a vector."""
+    if len(x.shape) != 1:
+        raise ValueError(f"it reads one axis, but its input is {x}; flatten it first")
 
 
 def per_channel(x: Tensor, **arrays: np.ndarray) -> None:

@@ -2,7 +2,8 @@
 
 This is the waist of the project: training and importers end here, the golden model *is*
 :meth:`Network.run`, and hardware is planned from here. All its arithmetic is on integers. The
-layers, in :mod:`sw.layers` and :mod:`sw.activation_layers`, are at hand here as well.
+layers, in :mod:`sw.layers`, :mod:`sw.activation_layers` and :mod:`sw.spatial_layers`, are at hand
+here as well.
 """
 import hashlib
 import json
@@ -15,11 +16,15 @@ import numpy as np
 from sw import network_file, npz
 from sw.activation_layers import Lookup, Requantize, ResidualBinarize, Threshold
 from sw.layers import Affine, ArgMax, Dense, Layer, Select, Tensor, XnorNetDense
+from sw.spatial_layers import Add, Concat, Conv2d, Flatten, MaxPool, SumPool
 
-__all__ = ["Affine", "ArgMax", "Dense", "Layer", "Lookup", "Network", "NetworkError", "Requantize",
-           "ResidualBinarize", "Select", "Tensor", "Threshold", "XnorNetDense"]
+__all__ = ["Add", "Affine", "ArgMax", "Concat", "Conv2d", "Dense", "Flatten", "Layer", "Lookup",
+           "MaxPool", "Network", "NetworkError", "Requantize", "ResidualBinarize", "Select",
+           "SumPool", "Tensor", "Threshold", "XnorNetDense"]
 
 BLOCK = 500         # frames that run at a time: their tensors stay in the processor's cache
+VALUES = 2 ** 24    # that the tensors of these frames may hold: of large frames fewer run at a time
+LARGEST = 2 ** 26   # elements that the tensors of a network may have, one frame of each
 
 
 class NetworkError(ValueError):
@@ -50,9 +55,9 @@ class Network:
         if self.input.element.bits > 32:
             raise NetworkError(f"network {self.name}: its input has {self.input.element.bits} "
                                f"bits an element, more than 32")
-        if len(self.input.shape) != 1:
-            raise NetworkError(f"network {self.name}: its input's shape must be one size, "
-                               f"not {self.input.shape}")
+        if len(self.input.shape) not in (1, 3) or min(self.input.shape) < 1:
+            raise NetworkError(f"network {self.name}: its input's shape must be one size, or "
+                               f"height, width and channels, not {self.input.shape}")
         for label in self.labels:
             if not label.isprintable():
                 raise NetworkError(f"network {self.name}: label {label!r} is not printable")
@@ -65,29 +70,37 @@ class Network:
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor by the name of the layer that gives it; ``input`` is the network's."""
-        tensors = {"input": self.input}
+        tensors, size = {"input": self.input}, self.input.size
         for layer in self.layers:
             if not re.fullmatch(r"[A-Za-z]\w*", layer.name, re.ASCII):
                 raise NetworkError(f"layer {layer.name!r}: a name is letters, digits and '_'")
             if layer.name in tensors:
                 raise NetworkError(f"layer {layer.name}: another layer has the same name")
-            if len(layer.inputs) != 1:
-                raise NetworkError(f"layer {layer.name}: a {type(layer).__name__} reads one "
-                                   f"layer, not {len(layer.inputs)}")
-            if layer.inputs[0] not in tensors:
-                raise NetworkError(f"layer {layer.name}: it reads {layer.inputs[0]!r}, which is "
-                                   f"no earlier layer")
+            count = len(layer.inputs)
+            if count < 2 if layer.joins else count != 1:
+                wanted = "two or more layers" if layer.joins else "one layer"
+                raise NetworkError(f"layer {layer.name}: a {type(layer).__name__} reads {wanted}, "
+                                   f"not {count}")
+            for source in layer.inputs:
+                if source not in tensors:
+                    raise NetworkError(f"layer {layer.name}: it reads {source!r}, which is no "
+                                       f"earlier layer")
             try:
-                tensors[layer.name] = layer.infer(tensors[layer.inputs[0]])
+                tensors[layer.name] = layer.infer(*(tensors[name] for name in layer.inputs))
             except ValueError as error:
                 raise NetworkError(f"layer {layer.name}: {error}") from error
+            size += tensors[layer.name].size
+            if size > LARGEST:
+                raise NetworkError(f"layer {layer.name}: with it the tensors of a frame have "
+                                   f"{size} elements, more than {LARGEST}; make images smaller")
         return tensors
 
     def run(self, x: np.ndarray, *, trace: bool = False):
         """The golden model: what hardware made from this network must compute.
 
-        ``x`` is a batch of frames of integers, (frames, …), each reshaped to the input's shape.
-        Returns the last layer's output (frames, channels), or with ``trace`` every tensor by
+        ``x`` is a batch of frames of integers, (frames, …), each reshaped to the input's shape in
+        row-major order; images of three axes must have that shape already.
+        Returns the last layer's output (frames, …, channels), or with ``trace`` every tensor by
         name, always the integers that codes stand for: bipolar values are −1 and +1.
 
         Raises TypeError or ValueError when ``x`` is no batch of this network's input.
@@ -95,14 +108,17 @@ class Network:
         x = np.asarray(x)
         if x.dtype.kind not in "iu":
             raise TypeError(f"network {self.name} reads integers, not {x.dtype}")
-        if x.ndim < 2 or x[0:1].size != int(np.prod(self.input.shape)) and len(x):
+        other_order = len(self.input.shape) == 3 and x.ndim == 4 and x.shape[1:] != self.input.shape
+        if x.ndim < 2 or x[0:1].size != self.input.size and len(x) or other_order:
             raise ValueError(f"network {self.name} reads frames of {self.input}, "
                              f"not an array of shape {x.shape}")
         x = x.reshape(len(x), *self.input.shape)
         if not self.input.element.holds(x):
             raise ValueError(f"network {self.name} reads {self.input.element} values, "
                              f"not {x.min()} … {x.max()}")
-        blocks = [self._run(x[k:k + BLOCK], trace) for k in range(0, max(len(x), 1), BLOCK)]
+        size = sum(tensor.size for tensor in self.tensors.values())
+        count = min(BLOCK, max(1, VALUES // size))
+        blocks = [self._run(x[k:k + count], trace) for k in range(0, max(len(x), 1), count)]
         if trace:
             return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
         return np.concatenate(blocks)
@@ -110,12 +126,16 @@ class Network:
     def _run(self, x, trace):
         tensors = {"input": x}
         for layer in self.layers:
-            source = layer.inputs[0]
-            values = tensors[source]
-            if layer.reads_codes:
-                values = self.tensors[source].element.encode(values)
-            tensors[layer.name] = layer.run(values)
+            tensors[layer.name] = self.step(layer, tensors)
         return tensors if trace else tensors[self.layers[-1].name]
+
+    def step(self, layer: Layer, tensors: dict[str, np.ndarray]) -> np.ndarray:
+        """What one layer makes of the values of those before it, by name."""
+        values = [tensors[source] for source in layer.inputs]
+        if layer.reads_codes:
+            values = [self.tensors[source].element.encode(x)
+                      for source, x in zip(layer.inputs, values, strict=True)]
+        return layer.run(*values)
 
     @cached_property
     def digest(self) -> str:

@@ -12,6 +12,7 @@ from sw.alphabet import Codebook, Vectors
 from sw.element import Element
 from sw.layers import Affine, ArgMax, Dense, Select, Tensor, XnorNetDense
 from sw.planes import Plane
+from sw.spatial_layers import Add, Concat, Conv2d, Flatten, MaxPool, SumPool
 
 FORMAT = "bitwright network"
 SCHEMA = 1
@@ -75,6 +76,12 @@ def decode(header: dict, arrays: dict[str, np.ndarray]) -> tuple:
             raise ValueError(f"{where}: {key!r} must be a list of strings")
         return tuple(items)
 
+    def numbers(table, key, where):
+        items = take(table, key, list, where)
+        if not all(type(item) is int for item in items):
+            raise ValueError(f"{where}: {key!r} must be a list of integers")
+        return tuple(items)
+
     def array(table, key, where):
         member = take(take(table, key, dict, where), "array", str, f"{where}: {key!r}")
         if member not in arrays:
@@ -95,6 +102,10 @@ def decode(header: dict, arrays: dict[str, np.ndarray]) -> tuple:
         return Plane(alphabet.parse(text, table, columns), array(entry, "codes", where),
                      array(entry, "coefficients", where))
 
+    def decode_planes(table, where):
+        return tuple(decode_plane(plane, f"{where}: plane {k}")
+                     for k, plane in enumerate(take(table, "planes", list, where)))
+
     def decode_layer(table, index):
         name = take(table, "name", str, f"layer {index}")
         where = f"layer {name if name.isprintable() else index}"
@@ -105,10 +116,18 @@ def decode(header: dict, arrays: dict[str, np.ndarray]) -> tuple:
                 case "Select":
                     return Select(name, inputs, array(table, "indices", where))
                 case "Dense" | "XnorNetDense":
-                    planes = take(table, "planes", list, where)
                     return {"Dense": Dense, "XnorNetDense": XnorNetDense}[kind](
-                        name, inputs, tuple(decode_plane(plane, f"{where}: plane {k}")
-                                            for k, plane in enumerate(planes)))
+                        name, inputs, decode_planes(table, where))
+                case "Conv2d":
+                    return Conv2d(name, inputs, decode_planes(table, where),
+                                  numbers(table, "kernel", where), numbers(table, "stride", where),
+                                  numbers(table, "padding", where),
+                                  take(table, "pad_value", int, where),
+                                  take(table, "groups", int, where))
+                case "MaxPool" | "SumPool":
+                    return {"MaxPool": MaxPool, "SumPool": SumPool}[kind](
+                        name, inputs, numbers(table, "kernel", where),
+                        numbers(table, "stride", where), numbers(table, "padding", where))
                 case "Affine":
                     return Affine(name, inputs, array(table, "coefficients", where),
                                   array(table, "offset", where))
@@ -129,8 +148,9 @@ def decode(header: dict, arrays: dict[str, np.ndarray]) -> tuple:
                     return ResidualBinarize(name, inputs, array(table, "coefficients", where),
                                             array(table, "centre", where),
                                             array(table, "flip", where), kind_of(table, where))
-                case "ArgMax":
-                    return ArgMax(name, inputs)
+                case "ArgMax" | "Add" | "Concat" | "Flatten":
+                    return {"ArgMax": ArgMax, "Add": Add, "Concat": Concat,
+                            "Flatten": Flatten}[kind](name, inputs)
         except ValueError as error:
             text = str(error)
             raise ValueError(text if text.startswith(where) else f"{where}: {text}") from error
@@ -138,8 +158,8 @@ def decode(header: dict, arrays: dict[str, np.ndarray]) -> tuple:
 
     entry = take(header, "input", dict, "header")
     shape = take(entry, "shape", list, "header: input")
-    if len(shape) != 1 or not all(type(n) is int and 0 < n <= 2 ** 20 for n in shape):
-        raise ValueError(f"header: the input's shape must be one size of 1 to 2^20, "
+    if len(shape) not in (1, 3) or not all(type(n) is int and 0 < n <= 2 ** 20 for n in shape):
+        raise ValueError(f"header: the input's shape must be one size of 1 to 2^20, or three, "
                          f"not {shape!r}")
     return (
         take(header, "name", str, "header"),

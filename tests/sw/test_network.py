@@ -360,7 +360,9 @@ def test_thresholds_may_lie_at_the_ends_and_be_equal(thresholds):
       for name in ("", "-a", ".a", "a b", "a/b", "..", "é", "a\n")),
     ({"element": UInt(33)}, "network net: its input has 33 bits an element, more than 32"),
     ({"element": Int(62)}, "network net: its input has 62 bits an element, more than 32"),
-    ({"shape": (2, 3)}, "network net: its input's shape must be one size, not (2, 3)"),
+    *(({"shape": shape}, ("network net: its input's shape must be one size, or height, width and "
+                          f"channels, not {shape}"))
+      for shape in ((2, 3), (1, 2, 2, 3), (2, 0, 3))),
     ({"labels": ("a",)}, "network net: it has 1 labels for 2 classes"),
     ({"labels": ("a", "b", "c")}, "network net: it has 3 labels for 2 classes"),
 ])

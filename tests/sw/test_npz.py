@@ -329,7 +329,7 @@ def test_huge_input(refuse_cheaply, members):
     for size in (2 ** 20 + 1, 2 ** 70):
         header = replaced(header_of(members), ["input", "shape"], [size])
         refuse_cheaply(archive(with_header(members, header)), "header: the input's shape must be "
-                       rf"one size of 1 to 2\^20, not \[{size}\]")
+                       rf"one size of 1 to 2\^20, or three, not \[{size}\]")
 
 
 # Arrays.
@@ -559,7 +559,7 @@ def replaced(data, place, value):
     (["input", "element"], "uint33", "network net: its input has 33 bits an element, more than 32"),
     (["input", "shape"], 6, "header: input: 'shape' must be given as a list"),
     *((["input", "shape"], shape,
-       f"header: the input's shape must be one size of 1 to 2^20, not {shape}")
+       f"header: the input's shape must be one size of 1 to 2^20, or three, not {shape}")
       for shape in ([], [6, 1], [0], [-6], [6.0], [True], ["6"], [None], [[6]])),
 ])
 def test_what_is_wrong_with_the_header_is_said(refuse, members, place, value, message):

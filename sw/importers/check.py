@@ -1,0 +1,243 @@
+"""An imported network against its file: every integer of every layer, and the decision.
+
+The file runs in its own executor: qonnx's where it has QONNX operators, else onnxruntime's with
+optimizations off. What it shows of a layer are real numbers; divided by the layer's scale they
+must be the integers of the network.
+"""
+import copy
+import warnings
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from importlib import metadata
+
+import numpy as np
+import onnx
+
+from sw.importers.expression import evaluate
+from sw.importers.onnx_file import CUSTOM, ModelError
+from sw.importers.operators import session
+from sw.importers.qonnx import Import
+
+SHOWN = 5           # differences of a layer that are told one by one
+BLOCK = 250         # frames that the file runs at a time
+TIES = 1e-3         # of a layer's integers, that may differ where the file's sums are rounded
+
+
+@dataclass(frozen=True)
+class Layer:
+    """How a layer compares: of ``total`` integers ``equal`` are, ``first`` tells of some others.
+    """
+    name: str
+    tensor: str
+    equal: int
+    total: int
+    first: tuple[str, ...]
+
+    def __str__(self):
+        return f"{self.name}: {self.equal:,} of {self.total:,} integers equal"
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a comparison of ``frames`` frames found; ``decisions`` of them are decided alike."""
+    what: str
+    executor: str
+    frames: int
+    decisions: int
+    layers: tuple[Layer, ...]
+
+    @property
+    def equal(self) -> bool:
+        """Whether nothing differs."""
+        return self.decisions == self.frames and all(x.equal == x.total for x in self.layers)
+
+    @property
+    def wrong(self) -> Layer | None:
+        """The first layer that differs by more than the rounding of the file's own sums, if any.
+
+        An executor adds up floating-point numbers; where a sum is next to a step of a quantizer,
+        its last bit decides, which depends on the order of the additions.
+        """
+        return next((x for x in self.layers if x.total - x.equal > max(2, TIES * x.total)), None)
+
+
+def frames(imported: Import, count: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Random frames: what the file reads, (count, …), and the integers that the network reads."""
+    rng = np.random.default_rng(seed)
+    network, reading = imported.network, imported.reading
+    size = int(np.prod(network.input.shape))
+    if reading.mode == "raw":
+        element = network.input.element
+        codes = rng.choice(element.codes(), (count, size))
+        codes[:1], codes[1:2] = element.codes()[0], element.codes()[-1]
+        return real(imported, values := element.decode(codes)), values
+    margin = (reading.hi - reading.lo) / 8
+    flat = rng.uniform(reading.lo - margin, reading.hi + margin, (count, size))
+    flat = flat.astype(imported.graph.input.dtype)
+    return _in_file(imported, flat), codes_of(imported, flat)
+
+
+def codes_of(imported: Import, flat: np.ndarray) -> np.ndarray:
+    """The network's input of real frames (frames, elements), in the network's order."""
+    reading = imported.reading
+    channels = imported.network.input.channels
+    values = evaluate(reading.expression, flat.reshape(-1, channels), imported.operators)
+    return np.rint(values / reading.step).astype(np.int64).reshape(flat.shape)
+
+
+def real(imported: Import, integers: np.ndarray) -> np.ndarray:
+    """What the file reads for raw frames (frames, …) of the network."""
+    reading, dtype = imported.reading, imported.graph.input.dtype
+    flat = integers.reshape(len(integers), -1)
+    return _in_file(imported, (reading.scale * flat + reading.offset).astype(dtype))
+
+
+def _in_file(imported, flat):
+    """Frames in the network's order as the file's tensor."""
+    shape = imported.graph.input.shape
+    return flat[:, imported.where.reshape(-1)].reshape(len(flat), *shape[1:])
+
+
+def check(imported: Import, inputs: np.ndarray, integers: np.ndarray, what: str,
+          *, progress=lambda done: None) -> Check:
+    """Compare the file on ``inputs`` with the network on ``integers``.
+
+    Each layer is run on the integers that the file shows of the layers before it, so that a
+    difference is told where it arises and nowhere else. The decisions are those of the network
+    alone.
+    """
+    executor, network = Executor(imported), imported.network
+    taps = {tap.layer: tap for tap in imported.taps}
+    equal, total, first = Counter(), Counter(), defaultdict(list)
+    decisions = 0
+    for start in range(0, len(inputs), BLOCK):
+        x = integers[start:start + BLOCK].reshape(-1, *network.input.shape)
+        seen = executor.run(inputs[start:start + BLOCK])
+        tensors = {}
+        for name, layer in zip(network.tensors, (None, *network.layers), strict=True):
+            mine = network.step(layer, tensors) if layer else x
+            tensors[name] = mine
+            if name not in taps:
+                continue
+            theirs = _integers(network, taps[name], seen, mine)
+            same = mine == theirs
+            equal[name] += int(same.sum())
+            total[name] += same.size
+            for place in np.argwhere(~same)[:SHOWN]:
+                place = tuple(map(int, place))
+                first[name].append(f"frame {start + place[0]}, element {place[1:]}: "
+                                   f"{mine[place]} here, {theirs[place]:g} in the file")
+            if not same.all() and np.isfinite(theirs).all() and (
+                    network.tensors[name].element.holds(theirs)):
+                tensors[name] = theirs.astype(np.int64)
+        decisions += int(_decided(imported, network.run(x), seen).sum())
+        progress(min(start + BLOCK, len(inputs)))
+    return Check(what, executor.name, len(inputs), decisions, tuple(
+        Layer(name, taps[name].name, equal[name], total[name], tuple(first[name][:SHOWN]))
+        for name in network.tensors if name in taps))
+
+
+def _integers(network, tap, seen, mine):
+    """The integers of a layer that the file shows, real numbers of the shape of ``mine``."""
+    where = tap.where.reshape(-1)
+    channel = where % network.tensors[tap.layer].channels
+    scale, offset = (np.asarray(each)[channel] if np.ndim(each) else each
+                     for each in (tap.scale, tap.offset))
+    values = seen[tap.name].astype(np.float64).reshape(len(mine), -1)
+    theirs = mine.reshape(len(mine), -1).astype(np.float64)     # what the file leaves out is equal
+    with np.errstate(all="ignore"):
+        theirs[:, where] = np.rint((values - offset) / scale)
+    return theirs.reshape(mine.shape)
+
+
+def _decided(imported, results, seen):
+    """Which frames the network decides as the file does."""
+    if imported.decision is None:
+        return np.ones(len(results), bool)
+    name, level = imported.decision
+    values = seen[name].reshape(len(seen[name]), -1)
+    theirs = np.argmax(values, axis=1) if level is None else values[:, 0] > level
+    return results[:, 0] == theirs
+
+
+class Executor:
+    """The file's own executor: ``run`` gives the tensors that its layers can be seen in."""
+    def __init__(self, imported: Import):
+        graph = imported.graph
+        self.graph = graph
+        self.names = sorted({tap.name for tap in imported.taps}
+                            | ({imported.decision[0]} if imported.decision else set()))
+        custom = any(node.domain in CUSTOM for node in graph.nodes)
+        self.name = f"qonnx {metadata.version('qonnx')}" if custom else (
+            f"onnxruntime {metadata.version('onnxruntime')}")
+        self._run = self._qonnx if custom else self._onnxruntime
+        self._together = True           # whether the file takes several frames at a time
+
+    def run(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """The tensors by name, (frames, …)."""
+        if self._together:
+            try:
+                return self._run(inputs)
+            except Exception as error:      # whatever an executor raises: one frame may do
+                if len(inputs) == 1:
+                    raise self._failed(error) from None
+                self._together = False
+        try:
+            parts = [self._run(frame[None]) for frame in inputs]
+        except Exception as error:
+            raise self._failed(error) from None
+        return {name: np.stack([part[name] for part in parts]) for name in self.names}
+
+    def _failed(self, error):
+        return ModelError(f"{self.name} cannot run the file: "
+                          f"{(str(error).splitlines() or [type(error).__name__])[0][:200]}")
+
+    def _model(self, frames):
+        """A copy of the model for so many frames."""
+        model = copy.deepcopy(self.graph.model)
+        for value in (*model.graph.input, *model.graph.output):
+            dims = value.type.tensor_type.shape.dim
+            if value.name == self.graph.input.name and len(dims):
+                dims[0].dim_value = frames
+            elif value in model.graph.output and len(dims):
+                value.type.tensor_type.ClearField("shape")
+        del model.graph.value_info[:]
+        return model
+
+    def _onnxruntime(self, inputs):
+        model = self._model(len(inputs))
+        known = {value.name for value in model.graph.output}
+        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in self.names
+                                  if name not in known)
+        return self._checked(inputs, dict(zip(self.names, session(model).run(
+            self.names, {self.graph.input.name: inputs}), strict=True)))
+
+    def _qonnx(self, inputs):
+        # Imported here: it takes seconds, and only files of this kind need it.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from qonnx.core.modelwrapper import ModelWrapper
+            from qonnx.core.onnx_exec import execute_onnx
+            from qonnx.transformation.infer_shapes import InferShapes
+
+            model = self._model(len(inputs))
+            for node in model.graph.node:
+                if node.domain in CUSTOM:
+                    node.domain = CUSTOM[0]
+                for attribute in node.attribute:
+                    if attribute.name == "rounding_mode" and (
+                            attribute.s.upper() == b"ROUND_TO_ZERO"):
+                        attribute.s = b"DOWN"       # the same, under the name that qonnx knows
+            if not any(entry.domain == CUSTOM[0] for entry in model.opset_import):
+                model.opset_import.append(onnx.helper.make_opsetid(CUSTOM[0], 1))
+            wrapper = ModelWrapper(model).transform(InferShapes())
+            context = execute_onnx(wrapper, {self.graph.input.name: inputs},
+                                   return_full_exec_context=True)
+        return self._checked(inputs, {name: context[name] for name in self.names})
+
+    def _checked(self, inputs, tensors):
+        """The tensors, if they have a frame each for the inputs."""
+        for name, value in tensors.items():
+            if value.size % len(inputs) or (len(inputs) > 1 and len(value) != len(inputs)):
+                raise ValueError(f"tensor {name!r} is not one a frame")
+        return tensors

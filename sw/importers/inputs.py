@@ -1,0 +1,178 @@
+"""What a model file reads, and what the network reads in its place: pixels or codes."""
+import math
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sw.element import Bipolar, Element, Int, Ternary, UInt
+from sw.importers.expression import Expression, evaluate, grid, leaf, steps
+from sw.importers.onnx_file import ModelError
+from sw.importers.signal import REAL, Signal, element_of
+from sw.network import Tensor
+
+SPATIAL = {"Conv", "ConvInteger", "MaxPool", "AveragePool", "GlobalAveragePool"}
+MOVES = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast",
+         "Sub", "Add")      # nodes that may stand before the one that scales pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """How the network's input codes follow from the file's real input.
+
+    With ``mode`` ``raw`` the file reads ``float32(scale · p + offset)`` of an integer p, the
+    network p itself; with ``codes`` the network reads the codes of the file's first quantizer,
+    the values of ``expression`` by ``step``, which change between ``lo`` and ``hi``.
+    """
+    mode: str
+    scale: float = 1.0
+    offset: float = 0.0
+    expression: Expression | None = None
+    step: np.ndarray | None = None
+    lo: float = 0.0
+    hi: float = 0.0
+
+
+def read_input(b, mode: str | None, pixel: tuple[float, float] | None) -> None:
+    """Begin a network: its input, and the signal of the file's."""
+    found = b.graph.input
+    _lay_out(b, found)
+    kind, scaled = _datatype(found), _scales_pixels(b.graph)
+    if mode is None and (pixel or b.dataset or scaled or len(found.shape) == 4):
+        mode = "raw"
+    if pixel is None:
+        pixel = (1.0 if scaled else 1 / 255, 0.0)
+    start, source = leaf(dtype=found.dtype), "input"
+    if kind is not None:
+        begin(b, kind, Reading("raw"))
+    elif mode != "raw":
+        source = REAL
+    else:
+        if found.dtype.kind != "f":
+            raise ModelError(f"input {found.name!r} is of {found.dtype}, of which only 8 bits "
+                             f"are pixels; give it the type uint8")
+        begin(b, UInt(8), Reading("raw", *pixel))
+        start = leaf(*pixel, dtype=found.dtype)
+        b.notes.append(
+            f"input: raw 8-bit pixels p, which the file reads as "
+            f"{'p' if pixel == (1, 0) else f'{pixel[0]:.6g} · p + {pixel[1]:g}'}"
+            f"{', since it scales them itself' if scaled else ''}")
+    b.signals[found.name] = Signal(found.name, source, b.where, start)
+
+
+def _lay_out(b, found):
+    """Shape of a frame of the network, pixels before channels, and the place in it of each
+    element of the file's input, channels before pixels."""
+    size, (_, channels, *pixels) = math.prod(found.shape), found.shape
+    if pixels:
+        spatial = any(node.op in SPATIAL for node in b.graph.nodes)
+        b.shape = (*([1] if len(pixels) == 1 else []), *pixels, channels) if spatial else (size,)
+        b.where = np.moveaxis(np.arange(size).reshape(*pixels, channels), -1, 0)[None]
+    else:
+        b.shape, b.where = (size,), np.arange(size)[None]
+
+
+def begin(b, kind: Element, reading: Reading) -> None:
+    """Give the network its input."""
+    b.reading = reading
+    b.tensors["input"] = Tensor.full(kind, b.shape)
+
+
+def _scales_pixels(graph):
+    """Whether the file brings 0 … 255 to about 1 before anything else."""
+    constants = graph.constants | {node.outputs[0]: node.attributes["value"]
+                                   for node in graph.nodes
+                                   if node.op == "Constant" and "value" in node.attributes}
+    names = {graph.input.name}
+    for node in graph.nodes:
+        if not names & set(node.inputs):
+            continue
+        if node.op in MOVES:
+            names |= set(node.outputs)
+        for name in node.inputs if node.op in ("Mul", "Div") else ():
+            value = constants.get(name)
+            if value is not None and value.size == 1 and value.any():
+                number = abs(float(value.ravel()[0]))
+                if 127 <= (number if node.op == "Div" else 1 / number) <= 256:
+                    return True
+    return False
+
+
+def read_codes(b, signal: Signal) -> Signal:
+    """The file's first quantizer, which ``signal`` ends in, as the network's input."""
+    found = b.graph.input
+    step = grid(signal.value)
+    if "input" in b.tensors:
+        raise ModelError(f"input {found.name!r} is quantized in two ways; quantize it once, or "
+                         f"say that it takes 8-bit pixels (--input raw)")
+    if step is None:
+        raise unquantized(b, signal)
+    large = float(np.finfo(found.dtype).max) / 1e6
+
+    def codes(x):
+        with np.errstate(all="ignore"):
+            values = evaluate(signal.value, np.broadcast_to(
+                np.asarray(x, float)[:, None], (len(x), b.shape[-1])), b.operators)
+            return np.rint(values / step)
+
+    ends = codes([-large, 0, large])
+    if not np.isfinite(ends).all() or ends.max() - ends.min() >= 2 ** 16:
+        raise unquantized(b, signal)
+    lo, hi = int(ends.min()), int(ends.max())
+    low, high = sorted(_edge(codes, outer) for outer in (-large, large))
+    zero = (codes(np.linspace(low, high, 1001)) == 0).any()
+    kind = element_of(lo, hi, bipolar=(lo, hi) == (-1, 1) and not zero)
+    begin(b, kind, Reading("codes", expression=signal.value, step=step, lo=low, hi=high))
+    for each in steps(signal.value):
+        b.became[each.node] = "quantizes the input, before the hardware"
+    b.notes.append(f"input: {kind} codes of the file's quantizer "
+                   f"{steps(signal.value)[-1].node.name}")
+    signal = replace(signal, source="input", value=leaf(step, dtype=found.dtype))
+    b.tap("input", signal, step, 0.0)
+    return signal
+
+
+def _edge(codes, outer):
+    """Where codes cease to change on the way from 0 to ``outer``, by bisection."""
+    inside, last = 0.0, codes([outer])
+    for _ in range(200):
+        middle = (inside + outer) / 2
+        if (codes([middle]) == last).all():
+            outer = middle
+        else:
+            inside = middle
+    return outer
+
+
+def unquantized(b, signal: Signal) -> ModelError:
+    """The refusal of a real input that no quantizer reads."""
+    reader = next((str(node) for node in b.graph.nodes if signal.name in node.inputs),
+                  "the output")
+    return ModelError(
+        f"input {b.graph.input.name!r} goes into {reader} without a quantizer; quantize it (in "
+        f"Brevitas with a QuantIdentity), or say that it takes 8-bit pixels (--input raw)")
+
+
+def _datatype(found) -> Element | None:
+    """The element of an input that is integers in the file, or None."""
+    if found.datatype:
+        match re.fullmatch(r"(U?)INT(\d{1,2})|(BIPOLAR)|(TERNARY)|(BINARY)", found.datatype):
+            case None:
+                return None
+            case m if m[3]:
+                return Bipolar()
+            case m if m[4]:
+                return Ternary()
+            case m if m[5]:
+                return UInt(1)
+            case m:
+                bits = int(m[2])
+                if 1 <= bits <= 32:
+                    return UInt(bits) if m[1] else Int(bits)
+                return None
+    match found.dtype.kind, found.dtype.itemsize:
+        case "u", 1 | 2:
+            return UInt(8 * found.dtype.itemsize)
+        case "i", 1 | 2:
+            return Int(8 * found.dtype.itemsize)
+    return None

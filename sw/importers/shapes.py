@@ -1,0 +1,143 @@
+"""Changes of shape: only the places of values move, and nothing is left of the node."""
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from sw.importers.expression import over
+from sw.importers.onnx_file import ModelError
+from sw.network import Select
+
+
+def moved(b, node, where):
+    signal = b.signals[node.inputs[0]]
+    if where.size < signal.where.size:
+        signal, where = selected(b, node, signal, where)
+        b.give(node, replace(signal, where=where), "a selection of channels")
+    else:
+        b.give(node, replace(signal, where=where), "gone: a change of shape")
+
+
+def reshape(b, node):
+    where = b.signals[node.inputs[0]].where
+    if node.inputs[0] not in b.signals:
+        raise ModelError(f"{node}: its data is constant")
+    shape = [int(n) for n in b.constant(node, 1, "shape").ravel()]
+    if not node.attributes.get("allowzero"):
+        shape = [where.shape[k] if n == 0 else n for k, n in enumerate(shape)]
+    moved(b, node, where.reshape(shape))
+
+
+def flatten(b, node):
+    where = b.signals[node.inputs[0]].where
+    axis = node.attributes.get("axis", 1) % (where.ndim + 1)
+    moved(b, node, where.reshape(math.prod(where.shape[:axis]), -1))
+
+
+def transpose(b, node):
+    where = b.signals[node.inputs[0]].where
+    moved(b, node, where.transpose(node.attributes.get("perm")))
+
+
+def axes_of(b, node):
+    axes = node.attributes.get("axes")
+    if axes is None and (given := b.constant(node, 1, "axes")) is not None:
+        axes = given.ravel().tolist()
+    return axes
+
+
+def squeeze(b, node):
+    axes = axes_of(b, node)
+    where = b.signals[node.inputs[0]].where
+    moved(b, node, where.squeeze(None if axes is None else tuple(axes)))
+
+
+def unsqueeze(b, node):
+    where = b.signals[node.inputs[0]].where
+    moved(b, node, np.expand_dims(where, tuple(axes_of(b, node))))
+
+
+def shape(b, node):
+    shape = np.array(b.signals[node.inputs[0]].where.shape, np.int64)
+    start, end = node.attributes.get("start", 0), node.attributes.get("end")
+    b.constants[node.outputs[0]] = shape[start:end]
+    b.became[node] = "constant"
+
+
+def size(b, node):
+    b.constants[node.outputs[0]] = np.array(b.signals[node.inputs[0]].where.size)
+    b.became[node] = "constant"
+
+
+def gather(b, node):
+    if node.inputs[0] not in b.signals:
+        raise ModelError(f"{node} looks up a table by the input; export it as a layer")
+    where = b.signals[node.inputs[0]].where
+    indices = b.constant(node, 1, "indices")
+    moved(b, node, np.take(where, indices.astype(np.int64),
+                              node.attributes.get("axis", 0)))
+
+
+def slice_(b, node):
+    where = b.signals[node.inputs[0]].where
+    given = [b.constant(node, k, "limits") for k in range(1, 5)]
+    if "starts" in node.attributes:
+        given = [np.asarray(node.attributes.get(name)) if name in node.attributes else None
+                 for name in ("starts", "ends", "axes", "steps")]
+    starts, ends, axes, strides = (None if each is None else each.ravel().tolist()
+                                   for each in given)
+    cut = [slice(None)] * where.ndim
+    for k, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        stride = strides[k] if strides else 1
+        stop = None if stride < 0 and end <= -where.shape[axes[k] if axes else k] - 1 else end
+        cut[axes[k] if axes else k] = slice(start, stop, stride)
+    moved(b, node, where[tuple(cut)])
+
+
+def split(b, node):
+    signal = b.signals[node.inputs[0]]
+    axis = node.attributes.get("axis", 0)
+    sizes = node.attributes.get("split")
+    if sizes is None and (given := b.constant(node, 1, "sizes")) is not None:
+        sizes = given.ravel().tolist()
+    if sizes is None:
+        count = len(node.outputs)
+        each = -(-signal.where.shape[axis] // count)
+        sizes = [each] * (count - 1) + [signal.where.shape[axis] - each * (count - 1)]
+    parts = np.split(signal.where, np.cumsum(sizes)[:-1], axis)
+    for name, where in zip(node.outputs, parts, strict=True):
+        chosen, where = selected(b, node, signal, where)
+        b.signals[name] = replace(chosen, where=where, name=name)
+    b.became[node] = "a selection of channels"
+
+
+def expand(b, node):
+    where = b.signals[node.inputs[0]].where
+    shape = tuple(b.constant(node, 1, "shape").ravel().tolist())
+    if np.broadcast_shapes(where.shape, shape) != where.shape:
+        raise ModelError(f"{node} repeats values, which has no hardware")
+    b.give(node, b.signals[node.inputs[0]], "gone")
+
+
+def selected(b, node, signal, where):
+    """The signal on a layer that keeps the channels of ``where`` alone, and its places."""
+    if signal.source not in b.tensors:
+        raise ModelError(f"{node} selects from an input that is not yet quantized; say that "
+                         f"it takes 8-bit pixels (--input raw), or select behind a quantizer")
+    x = b.tensors[signal.source]
+    kept = np.unique(where % x.channels)
+    if len(kept) == x.channels and where.size == math.prod(x.shape):
+        return signal, where
+    if not where.size or where.size != len(kept) * math.prod(x.shape[:-1]) or (
+            len(np.unique(where)) != where.size):
+        raise ModelError(f"{node} crops or repeats pixels; hardware keeps or drops whole "
+                         f"channels")
+    name = b.add(Select(b.name(node), (signal.source,), kept))
+    place = np.searchsorted(kept, where % x.channels) + where // x.channels * len(kept)
+    value = over(signal.value, lambda array: array[kept])
+    return replace(signal, source=name, value=value), place
+
+
+HANDLERS = {"Expand": expand, "Flatten": flatten, "Gather": gather, "Reshape": reshape,
+            "Shape": shape, "Size": size, "Slice": slice_, "Split": split, "Squeeze": squeeze,
+            "Transpose": transpose, "Unsqueeze": unsqueeze}

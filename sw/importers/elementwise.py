@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sw.importers import joins
+from sw.importers import inputs, joins
 from sw.importers.expression import Step
 from sw.importers.onnx_file import ModelError
 from sw.importers.signal import REAL

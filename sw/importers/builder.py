@@ -12,6 +12,9 @@ from sw.importers.operators import Operators
 from sw.importers.signal import Decision, Integers, Signal, Tap
 from sw.network import Flatten, Layer, Tensor
 
+# Words that exporters put into every name.
+NOISE = ("export_handler", "act_quant", "activation_impl", "weight_quant", "tensor_quant", "node")
+
 
 class Builder:
     """Layers made so far, and the file's tensors: constants, or signals over these layers.
@@ -54,9 +57,11 @@ class Builder:
 
     def name(self, node):
         """A layer name for a node: its own, made an identifier, and not twice."""
-        plain = re.sub(r"\W+", "_", node.name, flags=re.ASCII).strip("_") or node.op
-        plain = plain if plain[0].isalpha() else f"{node.op}_{plain}"
-        plain = re.sub(r"^[^A-Za-z]+", "", plain)[:80] or "layer"
+        words = [word for word in re.split(r"\W+", node.name, flags=re.ASCII)
+                 if word and word not in (*NOISE, node.op)]
+        if not words or not words[0][0].isalpha():
+            words.insert(0, node.op)
+        plain = re.sub(r"^[^A-Za-z]+", "", "_".join(words))[:80] or "layer"
         name, count = plain, 2
         while name in self.tensors or name == "input":
             name, count = f"{plain}_{count}", count + 1

@@ -100,7 +100,7 @@ def conv(b, node):
     bias = b.constant(node, 2, "bias")
     convolution(b, node, kernels(b, node))
     if bias is not None:
-        products.bias(b, node, bias.ravel())
+        products.add_bias(b, node, bias.ravel())
 
 
 def conv_integer(b, node):

@@ -26,7 +26,7 @@ def gemm(b, node):
     bias = b.constant(node, 2, "bias")
     product(b, node, w, parts, alpha=alpha)
     if bias is not None and beta:
-        bias(b, node, bias.ravel() * bias.dtype.type(beta))
+        add_bias(b, node, bias.ravel() * bias.dtype.type(beta))
 
 
 def mat_mul_integer(b, node):
@@ -111,7 +111,7 @@ def planes_of(b, node, rows, x, parts):
     return planes, scale * float(per_column[0]), offset
 
 
-def bias(b, node, bias):
+def add_bias(b, node, bias):
     """Add a bias to the result of a node that has one."""
     signal = b.signals[node.outputs[0]]
     channels = b.tensors[signal.source].channels

@@ -19,7 +19,8 @@ class _Element:
 
     def holds(self, values: np.ndarray) -> bool:
         """Whether all of ``values``, integers, are values of the element."""
-        return bool(np.all((values >= self.lo) & (values <= self.hi)))
+        values = np.asarray(values)
+        return not values.size or bool(values.min() >= self.lo and values.max() <= self.hi)
 
     def decode(self, raw: np.ndarray) -> np.ndarray:
         """The values that raw codes stand for, int64; here two's complement, or unsigned."""

@@ -124,8 +124,13 @@ class Dense(Weighted):
         hi = np.maximum(at_lo, at_hi).sum(axis=1)
         return Tensor(element.smallest(int(lo.min()), int(hi.max())), (rows,), lo, hi)
 
+    @cached_property
+    def matrix(self) -> golden.Matrix:
+        """The weights made ready for products."""
+        return golden.Matrix(self.weights)
+
     def run(self, x):
-        return golden.dense(x, self.weights)
+        return golden.dense(x, self.matrix)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ import numpy as np
 
 from sw import network_file, npz
 from sw.activation_layers import Lookup, Requantize, ResidualBinarize, Threshold
+from sw.element import UInt
 from sw.layers import Affine, ArgMax, Dense, Layer, Select, Tensor, XnorNetDense
 from sw.spatial_layers import Add, Concat, Conv2d, Flatten, MaxPool, SumPool
 
@@ -22,7 +23,7 @@ __all__ = ["Add", "Affine", "ArgMax", "Concat", "Conv2d", "Dense", "Flatten", "L
            "MaxPool", "Network", "NetworkError", "Requantize", "ResidualBinarize", "Select",
            "SumPool", "Tensor", "Threshold", "XnorNetDense"]
 
-BLOCK = 500         # frames that run at a time: their tensors stay in the processor's cache
+BLOCK = 1000        # frames that run at a time: their tensors stay in the processor's cache
 VALUES = 2 ** 24    # that the tensors of these frames may hold: of large frames fewer run at a time
 LARGEST = 2 ** 26   # elements that the tensors of a network may have, one frame of each
 
@@ -94,6 +95,12 @@ class Network:
                 raise NetworkError(f"layer {layer.name}: with it the tensors of a frame have "
                                    f"{size} elements, more than {LARGEST}; make images smaller")
         return tensors
+
+    @property
+    def decides(self) -> bool:
+        """Whether it gives a class index: ends in ArgMax, or in one unsigned integer."""
+        last = self.tensors[self.layers[-1].name]
+        return last.shape == (1,) and isinstance(last.element, UInt)
 
     def run(self, x: np.ndarray, *, trace: bool = False):
         """The golden model: what hardware made from this network must compute.

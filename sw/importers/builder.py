@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from sw.importers import folding, inputs
-from sw.importers.expression import affine, leaf
+from sw.importers.expression import affine, evaluate, leaf, steps
 from sw.importers.onnx_file import Graph, ModelError, Node
 from sw.importers.operators import Operators
 from sw.importers.signal import Decision, Integers, Signal, Tap
@@ -28,6 +28,7 @@ class Builder:
         self.operators = Operators(graph.opset)
         self.constants = dict(graph.constants)
         self.parts = {}         # constants that are sums: name → summands
+        self.most = {}          # quantized constants: name → largest value of the quantizer
         self.signals: dict[str, Signal | Decision] = {}
         self.layers: list[Layer] = []
         self.tensors: dict[str, Tensor] = {}
@@ -40,6 +41,11 @@ class Builder:
         """How many channels the source of a signal has; the real input's before it is read."""
         return self.tensors[signal.source].channels if signal.source in self.tensors else (
             self.shape[-1])
+
+    def dtype(self, signal):
+        """The type of a signal's values in the file."""
+        none = np.zeros((1, self.channels(signal)), np.int64)
+        return evaluate(signal.value, none, self.operators).dtype
 
     def constant(self, node, k, what):
         """Input ``k`` of a node, which must be constant; None if it is left out."""
@@ -55,13 +61,18 @@ class Builder:
         if became:
             self.became[node] = became
 
-    def name(self, node):
-        """A layer name for a node: its own, made an identifier, and not twice."""
+    def name(self, node, suffix=""):
+        """A layer name for a node: its own, made an identifier, and not twice; for a layer beside
+        the node's own with a suffix."""
         words = [word for word in re.split(r"\W+", node.name, flags=re.ASCII)
                  if word and word not in (*NOISE, node.op)]
         if not words or not words[0][0].isalpha():
             words.insert(0, node.op)
         plain = re.sub(r"^[^A-Za-z]+", "", "_".join(words))[:80] or "layer"
+        return self.free(f"{plain}_{suffix}" if suffix else plain)
+
+    def free(self, plain):
+        """The name, with a number behind it if a layer has it already."""
         name, count = plain, 2
         while name in self.tensors or name == "input":
             name, count = f"{plain}_{count}", count + 1
@@ -90,6 +101,9 @@ class Builder:
             plain = affine(signal.value)
             if plain is not None and np.all(plain[0] != 0):
                 found = Integers(signal.source, signal.where, *plain)
+                for step in steps(signal.value):
+                    self.became.setdefault(step.node, f"taken into account by {node.op} "
+                                                      f"{node.name}")
             else:
                 found = folding.fold(self, signal, node)
             self.folded[key] = found, signal        # the signal keeps the id from being reused
@@ -112,10 +126,11 @@ class Builder:
 
     def flat(self, node, x):
         """A (height, width, channels) tensor as one of a single axis."""
-        name = f"{x.source}_flat"
         tensor = self.tensors[x.source]
-        if name not in self.tensors:
-            self.add(Flatten(name, (x.source,)))
+        name = next((layer.name for layer in self.layers
+                     if isinstance(layer, Flatten) and layer.inputs == (x.source,)), None)
+        if name is None:
+            name = self.add(Flatten(self.free(f"{x.source}_flat"), (x.source,)))
         copies = math.prod(tensor.shape[:-1])
         return Integers(name, x.where, *(np.tile(each, copies) if each.ndim else each
                                          for each in (x.scale, x.offset)))

@@ -68,9 +68,11 @@ def frames(imported: Import, count: int, *, seed: int = 0) -> tuple[np.ndarray, 
     size = int(np.prod(network.input.shape))
     if reading.mode == "raw":
         element = network.input.element
-        codes = rng.choice(element.codes(), (count, size))
-        codes[:1], codes[1:2] = element.codes()[0], element.codes()[-1]
-        return real(imported, values := element.decode(codes)), values
+        values = rng.integers(element.lo, element.hi, (count, size), endpoint=True)
+        if not element.holds(0):
+            values = np.where(values < 0, -1, 1)
+        values[:1], values[1:2] = element.lo, element.hi
+        return real(imported, values), values
     margin = (reading.hi - reading.lo) / 8
     flat = rng.uniform(reading.lo - margin, reading.hi + margin, (count, size))
     flat = flat.astype(imported.graph.input.dtype)
@@ -171,6 +173,7 @@ class Executor:
         self.name = f"qonnx {metadata.version('qonnx')}" if custom else (
             f"onnxruntime {metadata.version('onnxruntime')}")
         self._run = self._qonnx if custom else self._onnxruntime
+        self._prepared = {}             # models for qonnx, by number of frames
         self._together = True           # whether the file takes several frames at a time
 
     def run(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
@@ -214,26 +217,34 @@ class Executor:
 
     def _qonnx(self, inputs):
         # Imported here: it takes seconds, and only files of this kind need it.
+        from qonnx.core.onnx_exec import execute_onnx
+
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            from qonnx.core.modelwrapper import ModelWrapper
-            from qonnx.core.onnx_exec import execute_onnx
-            from qonnx.transformation.infer_shapes import InferShapes
-
-            model = self._model(len(inputs))
-            for node in model.graph.node:
-                if node.domain in CUSTOM:
-                    node.domain = CUSTOM[0]
-                for attribute in node.attribute:
-                    if attribute.name == "rounding_mode" and (
-                            attribute.s.upper() == b"ROUND_TO_ZERO"):
-                        attribute.s = b"DOWN"       # the same, under the name that qonnx knows
-            if not any(entry.domain == CUSTOM[0] for entry in model.opset_import):
-                model.opset_import.append(onnx.helper.make_opsetid(CUSTOM[0], 1))
-            wrapper = ModelWrapper(model).transform(InferShapes())
-            context = execute_onnx(wrapper, {self.graph.input.name: inputs},
-                                   return_full_exec_context=True)
+            if len(inputs) not in self._prepared:
+                self._prepared[len(inputs)] = self._prepare(len(inputs))
+            context = execute_onnx(self._prepared[len(inputs)],
+                                   {self.graph.input.name: inputs}, return_full_exec_context=True)
         return self._checked(inputs, {name: context[name] for name in self.names})
+
+    def _prepare(self, frames):
+        """The model as qonnx takes it."""
+        from qonnx.core.modelwrapper import ModelWrapper
+        from qonnx.transformation.infer_shapes import InferShapes
+
+        model = self._model(frames)
+        for node in model.graph.node:
+            if node.domain in CUSTOM:
+                node.domain = CUSTOM[0]
+            for attribute in node.attribute:
+                if attribute.name == "rounding_mode" and attribute.s.upper() == b"ROUND_TO_ZERO":
+                    attribute.s = b"DOWN"           # the same, under the name that qonnx knows
+        if not any(entry.domain == CUSTOM[0] for entry in model.opset_import):
+            version = max(entry.version for entry in model.opset_import
+                          if entry.domain in CUSTOM) if any(
+                entry.domain in CUSTOM for entry in model.opset_import) else 1
+            model.opset_import.append(onnx.helper.make_opsetid(CUSTOM[0], version))
+        return ModelWrapper(model).transform(InferShapes())
 
     def _checked(self, inputs, tensors):
         """The tensors, if they have a frame each for the inputs."""

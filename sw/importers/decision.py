@@ -19,6 +19,8 @@ def order(b, node):
     axis = node.attributes.get("axis", 1 if b.graph.opset < 13 else -1) % rank
     if signal.where.shape[axis] != signal.where.size:
         raise ModelError(f"{node}: a {node.op} within the network has no hardware")
+    if signal.where.size == 1:
+        raise ModelError(f"{node} of a single value is a constant; remove it, or end in a Sigmoid")
     b.give(node, replace(signal, order=node), "dropped: it keeps the order")
     b.notes.append(f"{node} at the end is dropped: it keeps the order of the classes")
 
@@ -28,9 +30,10 @@ def arg_max(b, node):
     axis = node.attributes.get("axis", 0) % max(signal.where.ndim, 1)
     if signal.where.shape[axis] != signal.where.size:
         raise ModelError(f"{node}: a decision within the network has no hardware")
+    _check_several(node, signal)
     if node.attributes.get("select_last_index"):
         raise ModelError(f"{node} takes the last of equal values; hardware takes the first")
-    b.signals[node.outputs[0]] = Decision(signal)
+    b.signals[node.outputs[0]] = Decision(signal, node)
     b.became[node] = "the decision"
 
 
@@ -42,9 +45,16 @@ def top_k(b, node):
     if count != 1 or not node.attributes.get("largest", 1) or (
             signal.where.shape[axis] != signal.where.size):
         raise ModelError(f"{node}: of a TopK hardware has the index of the largest (k = 1)")
+    _check_several(node, signal)
     for name in filter(None, node.outputs):
-        b.signals[name] = Decision(signal)
+        b.signals[name] = Decision(signal, node)
     b.became[node] = "the decision"
+
+
+def _check_several(node, signal):
+    if signal.where.size == 1:
+        raise ModelError(f"{node} decides between one value; remove it: a single output is "
+                         f"class 1 where it is positive")
 
 
 def finish(b, output):
@@ -69,6 +79,9 @@ def finish(b, output):
         decision = None
         if decided:
             raise ModelError("it ends in a decision; its values are not to be had")
+        if signal.order:
+            raise ModelError(f"it ends in {signal.order}, of which only the order is kept; remove "
+                             f"it to have the values")
         x = b.integers(signal, maker)
         ordered(b, maker, x)
         b.notes.append(
@@ -76,7 +89,8 @@ def finish(b, output):
     elif signal.where.size == 1:
         decision = signal.name, positive(b, signal, maker)
     else:
-        largest(b, signal, maker)
+        largest(b, signal, maker, next((each.node for each in found
+                                        if isinstance(each, Decision)), None))
     if not b.layers:
         raise ModelError("it computes nothing that needs hardware")
     return decision
@@ -88,7 +102,7 @@ def ordered(b, maker, x):
         x = b.flat(maker, x)
     index = x.where.reshape(-1)
     if not np.array_equal(index, np.arange(b.tensors[x.source].channels)):
-        x = Integers(b.add(Select(f"{x.source}_ordered", (x.source,), index)),
+        x = Integers(b.add(Select(b.free(f"{x.source}_ordered"), (x.source,), index)),
                      np.arange(len(index)), *(each[index] if each.ndim else each
                                               for each in (x.scale, x.offset)))
     return x
@@ -102,15 +116,15 @@ def positive(b, signal, maker):
         inner = inner.operands[0]
     half = isinstance(inner, Step) and inner.node.op in ("Sigmoid", "HardSigmoid")
     level = 0.5 if half else 0.0
-    x = b.tensors[signal.source]
 
     def positive(k, channels):
         return (evaluate(value, k, b.operators, channels) > level).astype(np.int64)
 
-    name = "class" if "class" not in b.tensors else "class_"
+    name = b.free("class")
     try:
-        layer = folding.thresholds(name, signal.source, positive, x.lo.astype(np.int64),
-                                 x.hi.astype(np.int64), 1, UInt(1))
+        layer = folding.thresholds(b, signal, maker, name, positive, 1, UInt(1))
+    except ModelError:
+        raise
     except ValueError as error:
         raise ModelError(f"{maker}: the output is no monotone function of the integers of "
                          f"{signal.source} ({error})") from None
@@ -121,8 +135,11 @@ def positive(b, signal, maker):
     return level
 
 
-def largest(b, signal, maker):
-    """ArgMax of the logits, scaled to integers where channels are scaled apart."""
+def largest(b, signal, maker, node):
+    """ArgMax of the logits, scaled to integers where channels are scaled apart.
+
+    It has the name of ``node``, which decides in the file, unless that is one by its operator.
+    """
     plain = affine(signal.value)
     if plain is None and grid(signal.value) is None and alike(b, signal):
         for step in steps(signal.value):
@@ -140,8 +157,8 @@ def largest(b, signal, maker):
     source = x.source
     if not ((scale == scale[0]).all() and scale[0] > 0 and (offset == offset[0]).all()):
         source = logits(b, x.source, scale, offset)
-    name = "class" if "class" not in b.tensors else "class_"
-    b.add(ArgMax(name, (source,)))
+    given = b.name(node) if node else ""
+    b.add(ArgMax(given if given and not given.startswith(node.op) else b.free("class"), (source,)))
 
 
 def alike(b, signal):
@@ -166,26 +183,30 @@ def logits(b, source, scale, offset):
     """Logits of different scales as integers: an Affine of rounded factors."""
     x = b.tensors[source]
     if (scale == scale[0]).all() and scale[0] != 0:
-        unit, bits = order_unit(offset / abs(scale[0])), None
-        unit = abs(scale[0]) / unit
+        parts, exact = order_unit(offset / abs(scale[0]))
+        unit = abs(scale[0]) / parts
     else:
-        bits = LOGIT_BITS
+        exact = False
         unit = np.abs(scale).max() / (2 ** (bits - 1) - 1)
+    if np.abs(offset).max() > unit * 2.0 ** 52:
+        raise ModelError(f"the biases of the logits reach {np.abs(offset).max():.3g}, too large "
+                         f"beside their scale {np.abs(scale).max():.3g}")
     coefficients = np.rint(scale / unit).astype(np.int64)
     rounded = np.rint(offset / unit).astype(np.int64)
     wrong = np.abs(coefficients * unit - scale) * np.maximum(np.abs(x.lo), np.abs(x.hi)) + (
         np.abs(rounded * unit - offset))
     common = np.gcd.reduce(np.concatenate([coefficients, rounded]))
-    name = b.add(Affine("logits", (source,), coefficients // common, rounded // common))
+    name = b.add(Affine(b.free("logits"), (source,), coefficients // common, rounded // common))
     b.notes.append(
         f"logits: scale and bias as integers of {unit * common:.4g}; rounding moves a logit "
         f"by {wrong.max():.3g} at most"
-        + ("" if bits else ", and no decision"))
+        + (", and no decision" if exact else ""))
     return name
 
 
 def order_unit(offset):
-    """The smallest power of two by which offsets times it, rounded, order all sums alike.
+    """The smallest power of two by which offsets times it, rounded, order all sums alike; and
+    whether they do: of powers that are too large the last is given.
 
     Sums are an integer and an offset each: two of them compare as the whole part of the
     difference of the offsets says, and whether it has a fraction.
@@ -196,8 +217,8 @@ def order_unit(offset):
         steps_ = rounded[:, None] - rounded
         if np.array_equal(np.floor(difference), np.floor(steps_ / 2 ** power)) and (
                 np.array_equal(np.ceil(difference), np.ceil(steps_ / 2 ** power))):
-            break
-    return 2.0 ** power
+            return 2.0 ** power, True
+    return 2.0 ** power, False
 
 
 def _numbers(values):

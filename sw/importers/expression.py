@@ -116,6 +116,8 @@ def affine(expression: Expression) -> tuple[np.ndarray, np.ndarray] | None:
             return affine(x)
         case Step(node=Node(op="Cast"), operands=(x,), attributes=attributes):
             return affine(x) if attributes.get("to") in (1, 11) else None
+        case Step(node=Node(op="Round"), operands=(x,)):
+            return _whole(affine(x))
         case Step(node=Node(op="Neg"), operands=(x,)):
             return _apply(affine(x), lambda s, b: (-s, -b))
         case Step(node=Node(op="BatchNormalization"), operands=(x, gamma, beta, mean, var)):
@@ -135,6 +137,9 @@ def affine(expression: Expression) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def _arithmetic(op, x, y):
+    if any(isinstance(each, np.ndarray) and (
+            each.dtype.kind != "f" and (op == "Div" or each.itemsize < 4)) for each in (x, y)):
+        return None             # whole-number division, and sums that may wrap
     constant = [each.astype(float) if isinstance(each, np.ndarray) else None for each in (x, y)]
     left, right = (None if isinstance(each, np.ndarray) else affine(each) for each in (x, y))
     match op:
@@ -157,6 +162,14 @@ def _arithmetic(op, x, y):
         case "Sub" if left and right:
             return left[0] - right[0], left[1] - right[1]
     return None
+
+
+def _whole(pair):
+    """``pair`` if it gives integers of integers, which rounding only frees of what the file's own
+    arithmetic lost."""
+    if pair is None or any((np.abs(each - np.rint(each)) > 1e-9).any() for each in pair):
+        return None
+    return np.rint(pair[0]), np.rint(pair[1])
 
 
 def _apply(pair, function):

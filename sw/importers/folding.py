@@ -3,12 +3,15 @@ import numpy as np
 
 from sw import fold as thresholding
 from sw.importers.expression import evaluate, grid, steps
+from sw.importers.monotone import EXACT, SMOOTH, monotone
 from sw.importers.onnx_file import ModelError
-from sw.importers.signal import LEVELS, SAMPLES, Integers, element_of, steps_of
+from sw.importers.signal import LEVELS, Integers, element_of, steps_of
 from sw.multiples import multiples
 from sw.network import Lookup, Threshold
 
 PART = 2 ** 22              # values that are evaluated at a time
+SHORT = 2 ** 12             # the longest range whose every value is always evaluated
+FIRST = 64                  # values that a search for levels begins with
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc", "MultiThreshold", "QuantizeLinear",
               "Sign")
 
@@ -21,9 +24,10 @@ def fold(b, signal, node):
                      within[-1].node)
     lo, hi = x.lo.astype(np.int64), x.hi.astype(np.int64)
     span = int((hi - lo).max())
-    sampled = lo + (np.minimum(np.arange(span + 1)[:, None], hi - lo) if span <= thresholding.SWEEP
-                    else np.rint(np.linspace(0, 1, SAMPLES)[:, None] * (hi - lo)).astype(int))
-    levels = values_of(b, signal, sampled)
+    if searched(b, signal, node):
+        levels = levels_of(b, signal, lo, hi)
+    else:
+        levels = values_of(b, signal, lo + np.minimum(np.arange(span + 1)[:, None], hi - lo))
     scale, whole = scale_of(signal, node, levels)
     least, most = int(whole.min()), int(whole.max())
     bipolar = bool(np.isin(whole, (-1, 1)).all()) and (
@@ -43,24 +47,65 @@ def fold(b, signal, node):
         n = whole_numbers(k, channels)
         return (n + 1) // 2 if bipolar else n + bottom
 
-    if span <= thresholding.SWEEP and unchanged(whole_numbers, lo, hi):
+    if span <= LEVELS and unchanged(whole_numbers, lo, hi):
         for step in within:
             b.became.setdefault(step.node, "gone: gives what it gets")
         return Integers(signal.source, signal.where, scale, np.zeros(()))
     try:
-        layer = thresholds(name, signal.source, level, lo, hi, count, kind)
+        if count > 2 * LEVELS:
+            raise ValueError(f"it would take {count:,} thresholds")
+        layer = thresholds(b, signal, node, name, level, count, kind)
+    except ModelError:
+        raise
     except ValueError as error:
         if x.element.bits > 16 or 2 ** x.element.bits * x.channels > 2 ** 24:
             raise ModelError(
-                f"{node} reads {signal.name!r}, which is no monotone function of the "
-                f"integers of {signal.source} ({error}), of which there are too many for a "
-                f"table; quantize before it") from None
+                f"{node} reads {signal.name!r}, for which there are no thresholds on "
+                f"{signal.source} ({error}), and whose integers are too many for a table; "
+                f"quantize before it, or more coarsely") from None
         layer = table(b, name, signal.source, whole_numbers, kind)
     b.add(layer)
     for step in within:
         b.became[step.node] = f"folded into {type(layer).__name__} {name}"
     b.tap(name, signal, scale, 0.0)
     return Integers(name, signal.where, scale, np.zeros(()))
+
+
+def searched(b, signal, node):
+    """Whether the steps of a signal are searched, not read off its values on all integers.
+
+    That is exact for monotone functions only. Raises ModelError for others of long ranges.
+    """
+    x = b.tensors[signal.source]
+    span = int((x.hi - x.lo).max())
+    if span <= thresholding.SWEEP:
+        return span > SHORT and monotone(signal.value, x.lo, x.hi, b.operators, EXACT)
+    if not monotone(signal.value, x.lo, x.hi, b.operators, EXACT | SMOOTH):
+        raise ModelError(f"{node} reads {signal.name!r}, which may be no monotone function of the "
+                         f"{span + 1:,} integers of {signal.source}, and these are too many for a "
+                         f"table; quantize before it")
+    return True
+
+
+def levels_of(b, signal, lo, hi):
+    """Values (…, channels) of a monotone signal, all levels of each channel among them.
+
+    Between integers of different values others are tried until they are neighbours, or there are
+    more levels than may be.
+    """
+    k = lo + np.rint(np.linspace(0, 1, FIRST)[:, None] * (hi - lo)).astype(np.int64)
+    values = values_of(b, signal, k)
+    while True:
+        between = (np.diff(values, axis=0) != 0) & (np.diff(k, axis=0) > 1)
+        count = int(between.sum(axis=0).max())
+        if not 0 < count <= LEVELS:
+            return values
+        place = np.argsort(~between, axis=0, kind="stable")[:count]
+        middle = (np.take_along_axis(k, place, 0) + np.take_along_axis(k, place + 1, 0)) // 2
+        k = np.concatenate([k, middle])
+        values = np.concatenate([values, values_of(b, signal, middle)])
+        order = np.argsort(k, axis=0, kind="stable")
+        k, values = (np.take_along_axis(each, order, 0) for each in (k, values))
 
 
 def values_of(b, signal, k):
@@ -112,14 +157,17 @@ def unchanged(function, lo, hi):
     return True
 
 
-def thresholds(name, source, level, lo, hi, count, kind):
+def thresholds(b, signal, node, name, level, count, kind):
     """The Threshold of ``level`` (integers, channels), which gives levels 0 … ``count``."""
-    span = int((hi - lo).max()) + 1
-    part = max(1, PART // span) if span <= thresholding.SWEEP else len(lo)
-    found = [thresholding.thresholds(lambda k, c=c: level(k, slice(c, c + part)),
-                             lo[c:c + part], hi[c:c + part], count)
-             for c in range(0, len(lo), part)]
-    return Threshold(name, (source,), np.concatenate([t for t, _ in found]),
+    x = b.tensors[signal.source]
+    lo, hi = x.lo.astype(np.int64), x.hi.astype(np.int64)
+    if searched(b, signal, node):
+        part, find = len(lo), thresholding.search
+    else:
+        part, find = max(1, PART // (int((hi - lo).max()) + 1)), thresholding.thresholds
+    found = [find(lambda k, c=c: level(k, slice(c, c + part)),
+                  lo[c:c + part], hi[c:c + part], count) for c in range(0, len(lo), part)]
+    return Threshold(name, (signal.source,), np.concatenate([t for t, _ in found]),
                      np.concatenate([f for _, f in found]), kind)
 
 

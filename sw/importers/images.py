@@ -1,40 +1,67 @@
-"""Operators on images: convolutions, pools and padding."""
+"""Images: in which order their pixels are read, padding, and convolutions."""
 import math
 from dataclasses import replace
 
 import numpy as np
 
-from sw import fold as thresholding
-from sw.importers import folding, products, shapes
-from sw.importers.expression import Leaf, affine, changed, grid, leaf
+from sw.importers import products
 from sw.importers.onnx_file import ModelError
-from sw.importers.signal import SAMPLES, Integers, Signal
-from sw.network import Affine, Conv2d, MaxPool, SumPool
+from sw.network import Conv2d, Select
+
+NEAR = 1e-4         # of a level: how far what is padded with may be from it
 
 
 def image(b, node, signal):
-    """The integers of an image (1, channels, height, width) or (1, channels, length)."""
+    """The integers of an image (1, channels, height, width) or (1, channels, length), in the order
+    of their tensor, and this tensor."""
     x = b.integers(replace(signal, border=None), node)
+    channels = channel_order(b, node, x)
+    if channels is not None:
+        scale, offset = (each[channels] if each.ndim else each for each in (x.scale, x.offset))
+        x = replace(x, source=b.add(Select(b.name(node, "order"), (x.source,), channels)),
+                    where=x.where[:, np.argsort(channels)], scale=scale, offset=offset)
+    return x, b.tensors[x.source]
+
+
+def channel_order(b, node, x):
+    """The channels of the tensor of ``x`` (a signal or integers) in the order in which the file
+    has them as an image; None if that is its own order."""
     tensor = b.tensors[x.source]
     if len(tensor.shape) != 3:
         raise ModelError(f"{node} reads an image that was made of {tensor}; there is no "
                          f"hardware for that change of shape")
-    order = np.moveaxis(np.arange(math.prod(tensor.shape)).reshape(tensor.shape), -1, 0)
-    if x.where.ndim not in (3, 4) or not np.array_equal(x.where.reshape(-1),
-                                                        order.reshape(-1)):
-        raise ModelError(f"{node} reads its pixels in another order than they come; export it "
-                         f"channels first")
-    return x, tensor
+    order = places(tensor, x.where.ndim)
+    if x.where.shape == order.shape:
+        channels = x.where.reshape(len(order[0]), -1)[:, 0] % tensor.channels
+        if np.array_equal(channels, np.arange(tensor.channels)) and (
+                np.array_equal(x.where, order)):
+            return None
+        if np.array_equal(np.sort(channels), np.arange(tensor.channels)) and (
+                np.array_equal(x.where, order[:, channels])):
+            return channels
+    raise ModelError(f"{node} reads a tensor of shape {x.where.shape}, whose pixels are in another "
+                     f"order than those of the {tensor} that it is made of; export the model "
+                     f"channels first, without changes of shape between its images")
 
 
-def window(b, node, signal, kernel):
-    """Kernel, stride and padding (top, left, bottom, right) of a node on images."""
+def places(tensor, rank):
+    """Where the elements of the file's (1, channels, …) of ``rank`` axes are in an image of the
+    network."""
+    where = np.moveaxis(np.arange(math.prod(tensor.shape)).reshape(tensor.shape), -1, 0)[None]
+    return where[:, :, 0] if rank == 3 and tensor.shape[0] == 1 else where
+
+
+def window(node, signal, kernel, *, grows=False):
+    """Kernel, stride and padding (top, left, bottom, right) of a node on images.
+
+    What a Pad before the node adds is not in this padding. ``grows``: the windows that ceil_mode
+    adds are padding on the far sides.
+    """
     rank = signal.where.ndim - 2
     if rank not in (1, 2):
         raise ModelError(f"{node} reads a tensor of {rank + 2} axes, not an image")
-    sizes = signal.where.shape[2:]
     get = node.attributes.get
-    kernel = list(kernel or sizes)
+    sizes, kernel = list(signal.where.shape[2:]), list(kernel or ())
     stride, dilations = get("strides") or [1] * rank, get("dilations") or [1] * rank
     pads = list(get("pads") or [0] * 2 * rank)
     if not len(kernel) == len(stride) == len(pads) // 2 == rank:
@@ -44,36 +71,62 @@ def window(b, node, signal, kernel):
                          f"negative")
     if any(d != 1 for d in dilations):
         raise ModelError(f"{node}: dilation {dilations} has no hardware; use 1")
-    match get("auto_pad", "NOTSET"):
-        case "SAME_UPPER" | "SAME_LOWER" as how:
-            full = [max((-(-n // s) - 1) * s + k - n, 0)
-                    for n, s, k in zip(sizes, stride, kernel, strict=True)]
-            half = [p // 2 if how == "SAME_UPPER" else -(-p // 2) for p in full]
-            pads = half + [p - h for p, h in zip(full, half, strict=True)]
     if rank == 1:
-        kernel, stride, pads = [1, *kernel], [1, *stride], [0, pads[0], 0, pads[1]]
-    if get("ceil_mode"):
-        spans = [n + pads[k] + pads[k + 2] - kernel[k]
-                 for k, n in enumerate(sizes if rank == 2 else (1, *sizes))]
-        if any(span % s for span, s in zip(spans, stride, strict=True)):
-            raise ModelError(f"{node}: ceil_mode adds a window beyond the image; pad instead")
+        sizes, kernel, stride, pads = [1, *sizes], [1, *kernel], [1, *stride], [0, pads[0], 0,
+                                                                               pads[1]]
+    if signal.border:
+        sizes = [n + signal.border[k] + signal.border[k + 2] for k, n in enumerate(sizes)]
+    how = get("auto_pad", "NOTSET")
+    if how in ("SAME_UPPER", "SAME_LOWER"):
+        full = [max((-(-n // s) - 1) * s + k - n, 0)
+                for n, s, k in zip(sizes, stride, kernel, strict=True)]
+        half = [p // 2 if how == "SAME_UPPER" else -(-p // 2) for p in full]
+        pads = half + [p - h for p, h in zip(full, half, strict=True)]
+    elif get("ceil_mode"):
+        pads = _ceiled(node, sizes, kernel, stride, pads, grows)
     return tuple(kernel), tuple(stride), tuple(pads)
 
 
-def bordered(b, node, signal, pads, value):
-    """Padding with that of a Pad before it; both must pad with ``value`` (None: either)."""
+def _ceiled(node, sizes, kernel, stride, pads, grows):
+    """Padding that has room for the windows that ceil_mode adds."""
+    more = [-(n + pads[k] + pads[k + 2] - kernel[k]) % stride[k] for k, n in enumerate(sizes)]
+    for k in range(2):
+        if pads[k + 2] + more[k] >= kernel[k]:      # it would begin beyond the image: left out
+            more[k] = 0
+    if any(more) and not grows:
+        raise ModelError(f"{node}: ceil_mode adds a window beyond the image, of fewer pixels; "
+                         f"pad instead")
+    return pads[:2] + [pads[2] + more[0], pads[3] + more[1]]
+
+
+def padding(node, signal, pads, own=0.0):
+    """The padding of a node together with that of a Pad before it, and what stands there: the
+    node itself pads with ``own``."""
     if not signal.border:
-        return pads
+        return pads, own
     *border, filling = signal.border
-    if value is None or any(pads) and filling != value:
-        raise ModelError(f"{node}: the Pad before it pads with {filling:g}, this node not")
-    return tuple(a + b for a, b in zip(pads, border, strict=True))
+    if any(pads) and filling != own:
+        raise ModelError(f"{node} pads with {own:g}, but the Pad before it with {filling:g}; pad "
+                         f"in one of them")
+    return tuple(a + b for a, b in zip(pads, border, strict=True)), filling
+
+
+def level_of(node, x, filling):
+    """The integer that stands for ``filling`` among integers ``x``."""
+    with np.errstate(all="ignore"):
+        exact = np.atleast_1d((filling - x.offset) / x.scale)
+        level = np.rint(exact)
+        if not (np.abs(exact - level) <= NEAR).all() or (level != level[0]).any():
+            raise ModelError(f"{node} pads with {filling:g}, which is no level of its input (they "
+                             f"are {np.ravel(x.scale)[0]:.4g} · n + {np.ravel(x.offset)[0]:.4g}); "
+                             f"pad with one of them, or quantize it with a zero")
+    return int(level[0])
 
 
 def pad(b, node):
+    """Padding of the convolution or pool that follows."""
     signal = b.signals[node.inputs[0]]
     rank = signal.where.ndim
-    mode = node.attributes.get("mode", "constant")
     pads = node.attributes.get("pads")
     if pads is None:
         pads = b.constant(node, 1, "pads").ravel().tolist()
@@ -89,8 +142,9 @@ def pad(b, node):
     if not any(pads):
         b.give(node, signal, "gone: pads nothing")
         return
+    mode = node.attributes.get("mode", "constant")
     if mode != "constant" or rank not in (3, 4) or len(pads) != 2 * rank or min(pads) < 0 or (
-            any(pads[:2]) or any(pads[rank:rank + 2])) or signal.border:
+            any(pads[:2]) or any(pads[rank:rank + 2])):
         raise ModelError(f"{node}: hardware pads images with a constant on their four sides")
     sides = (pads[2], pads[3], pads[6], pads[7]) if rank == 4 else (0, pads[2], 0, pads[5])
     b.give(node, replace(signal, border=(*sides, value)), "padding of the next layer")
@@ -98,7 +152,7 @@ def pad(b, node):
 
 def conv(b, node):
     bias = b.constant(node, 2, "bias")
-    convolution(b, node, kernels(b, node))
+    convolution(b, node, kernels(b, node), b.parts.get(node.inputs[1]))
     if bias is not None:
         products.add_bias(b, node, bias.ravel())
 
@@ -108,10 +162,11 @@ def conv_integer(b, node):
     if (zero := b.constant(node, 3, "zero point")) is not None:
         w = w - zero.astype(np.int64).reshape(-1, *[1] * (w.ndim - 1))
     convolution(b, node, w.astype(np.float64), zero=b.constant(node, 2, "zero point"),
-                      dtype=np.int32)
+                dtype=np.int32)
 
 
 def kernels(b, node):
+    """The weights of a convolution."""
     w = b.constant(node, 1, "weights")
     if node.inputs[0] not in b.signals:
         raise ModelError(f"{node}: its input is constant")
@@ -121,146 +176,35 @@ def kernels(b, node):
     return w
 
 
-def convolution(b, node, w, *, zero=None, dtype=np.float32):
+def convolution(b, node, w, parts=None, *, zero=None, dtype=np.float32):
+    """A Conv2d of weights ``w``, which are the sum of ``parts``."""
     signal = b.signals[node.inputs[0]]
-    kernel, stride, pads = window(b, node, signal, w.shape[2:])
-    pads = bordered(b, node, signal, pads, 0.0)
+    kernel, stride, pads = window(node, signal, w.shape[2:])
+    pads, filling = padding(node, signal, pads, 0.0 if zero is None else float(zero.ravel()[0]))
     x, tensor = image(b, node, signal)
-    x = b.less(x, zero)
     groups = node.attributes.get("group", 1)
     if groups < 1 or w.shape[1] * groups != tensor.channels or w.shape[0] % groups:
         raise ModelError(f"{node}: weights of shape {w.shape} in {groups} groups do not fit "
                          f"{tensor.channels} channels")
-    if zero is not None and any(pads):
-        filling = np.zeros(())          # ConvInteger pads with the zero point
-    else:
-        border = signal.border[4] if signal.border else 0.0
-        filling = (border - x.offset) / x.scale
-    pad = np.unique(np.rint(filling)) if any(pads) else np.zeros(1)
-    if any(pads) and zero is not None:
-        pad = np.unique(np.rint(-x.offset / x.scale))
-    elif any(pads) and (len(pad) > 1 or (np.abs(filling - pad) > 1e-4).any()):
-        raise ModelError(f"{node} pads with 0, which is no level of its input (they are "
-                         f"{np.ravel(x.scale)[0]:.4g} · n + {np.ravel(x.offset)[0]:.4g}); pad "
-                         f"with one of them, or quantize it with a zero")
-    each = w.shape[1]
-    # Columns are kernel row, kernel column, channel.
-    order = w.reshape(len(w), each, *kernel).transpose(0, 2, 3, 1).reshape(len(w), -1)
-    if x.scale.ndim or x.offset.ndim:
-        x = even(b, node, x, tensor, groups)
-    planes, scale, offset = products.planes_of(b, node, np.ascontiguousarray(order), x, None)
-    name = b.add(Conv2d(b.name(node), (x.source,), planes, kernel, stride, pads,
-                            int(pad[0]), groups))
-    b.result(node, name, image_places(b, node, name), scale, offset, dtype)
+    pad_value = level_of(node, x, filling) if any(pads) else 0
+
+    def rows(weights):
+        """Rows of weights; their columns are kernel row, kernel column, channel."""
+        apart = weights.reshape(len(w), w.shape[1], *kernel).transpose(0, 2, 3, 1)
+        return np.ascontiguousarray(apart.reshape(len(w), -1))
+
+    def columns(values):
+        """Numbers of the channels, for the columns of each row."""
+        of_group = np.repeat(values.reshape(groups, -1), len(w) // groups, axis=0)
+        return np.tile(of_group, math.prod(kernel))
+
+    x = b.less(x, zero)
+    by_column = replace(x, scale=columns(x.scale) if x.scale.ndim else x.scale,
+                        offset=columns(x.offset) if x.offset.ndim else x.offset)
+    planes, scale, offset = products.planes_of(b, node, rows(w), by_column,
+                                               parts and [part.map(rows) for part in parts])
+    name = b.add(Conv2d(b.name(node), (x.source,), planes, kernel, stride, pads, pad_value, groups))
+    b.result(node, name, places(b.tensors[name], signal.where.ndim), scale, offset, dtype)
 
 
-def even(b, node, x, tensor, groups):
-    """Integers whose channels have one scale and offset."""
-    scale, offset = (np.broadcast_to(each, tensor.channels) for each in (x.scale, x.offset))
-    if (scale != scale[0]).any() or (offset != offset[0]).any():
-        raise ModelError(f"{node}: the channels of its input have different scales; quantize "
-                         f"it with one scale")
-    return replace(x, scale=np.asarray(scale[0]), offset=np.asarray(offset[0]))
-
-
-def image_places(b, node, name):
-    """Where the elements of the file's (1, channels, …) are in an image of the network."""
-    shape = b.tensors[name].shape
-    where = np.moveaxis(np.arange(math.prod(shape)).reshape(shape), -1, 0)[None]
-    rank = b.signals[node.inputs[0]].where.ndim
-    return where if rank == 4 else where.reshape(1, shape[-1], -1)
-
-
-def max_pool(b, node):
-    if any(node.outputs[1:]):
-        raise ModelError(f"{node}: its indices have no hardware")
-    signal = b.signals[node.inputs[0]]
-    kernel, stride, pads = window(b, node, signal, node.attributes.get("kernel_shape"))
-    if signal.border:
-        raise ModelError(f"{node}: the Pad before it takes part in the maximum; use the "
-                         f"pool's own padding")
-    plain = affine(signal.value)
-    rises = plain is not None and bool(np.all(plain[0] > 0))
-    if not rises and grid(signal.value) is None and signal.source in b.tensors:
-        signal = rising(b, node, signal)
-        value = signal.value
-        x = Integers(signal.source, signal.where, np.ones(()), np.zeros(()))
-    else:
-        x, _ = image(b, node, signal)
-        value = leaf(x.scale, x.offset)
-        if np.any(x.scale <= 0):
-            signal = rising(b, node, replace(signal, source=x.source, value=value))
-            x, value = replace(x, source=signal.source), signal.value
-    if len(b.tensors[x.source].shape) != 3:
-        raise ModelError(f"{node} pools {b.tensors[x.source]}, which is no image")
-    name = b.add(MaxPool(b.name(node), (x.source,), kernel, stride, pads))
-    b.signals[node.outputs[0]] = Signal(node.outputs[0], name,
-                                           image_places(b, node, name), value)
-    b.became[node] = f"MaxPool {name}"
-    pair = affine(value)
-    if pair:
-        b.tap(name, b.signals[node.outputs[0]], *pair)
-
-
-def rising(b, node, signal):
-    """The signal over integers that it rises with: those of falling channels are negated."""
-    x = b.tensors[signal.source]
-    span = int((x.hi - x.lo).max())
-    k = x.lo + (np.minimum(np.arange(span + 1)[:, None], x.hi - x.lo) if span <= thresholding.SWEEP
-                else np.rint(np.linspace(0, 1, SAMPLES)[:, None] * (x.hi - x.lo)).astype(int))
-    change = np.diff(folding.values_of(b, signal, k), axis=0)
-    falls, rises = (change < 0).any(axis=0), (change > 0).any(axis=0)
-    if (falls & rises).any():
-        raise ModelError(f"{node}: the maximum of values that are no monotone function of "
-                         f"integers; quantize before the pool")
-    if not falls.any():
-        return signal
-    sign = np.where(falls, -1, 1)
-    name = b.add(Affine(f"{b.name(node)}_sign", (signal.source,), sign,
-                            np.zeros(x.channels, np.int64)))
-    value = changed(signal.value, lambda array: array, lambda each: Leaf(
-        each.scale * sign, each.offset, each.dtype))
-    return replace(signal, source=name, value=value)
-
-
-def average_pool(b, node):
-    signal = b.signals[node.inputs[0]]
-    kernel, stride, pads = window(b, node, signal, node.attributes.get("kernel_shape"))
-    if any(pads) and not node.attributes.get("count_include_pad"):
-        raise ModelError(f"{node} divides by fewer pixels at the border; export it with "
-                         f"count_include_pad=1, or without padding")
-    sum(b, node, signal, kernel, stride, bordered(b, node, signal, pads, 0.0))
-
-
-def global_average_pool(b, node):
-    signal = b.signals[node.inputs[0]]
-    kernel, stride, pads = window(b, node, signal, None)
-    sum(b, node, signal, kernel, stride, pads)
-
-
-def reduce_mean(b, node):
-    signal = b.signals[node.inputs[0]]
-    rank = signal.where.ndim
-    axes = sorted(axis % rank for axis in shapes.axes_of(b, node) or ())
-    if rank not in (3, 4) or axes != list(range(2, rank)):
-        raise ModelError(f"{node} averages axes {axes}; hardware averages the pixels of "
-                         f"images (axes 2 and 3)")
-    sum(b, node, signal, *window(b, node, signal, None))
-    if not node.attributes.get("keepdims", 1):
-        out = b.signals[node.outputs[0]]
-        b.signals[node.outputs[0]] = replace(out, where=out.where.reshape(1, -1))
-
-
-def sum(b, node, signal, kernel, stride, pads):
-    x, _ = image(b, node, signal)
-    if any(pads) and np.any(x.offset):
-        raise ModelError(f"{node} pads with 0, which is no level of its input; pool without "
-                         f"padding")
-    name = b.add(SumPool(b.name(node), (x.source,), kernel, stride, pads))
-    b.result(node, name, image_places(b, node, name),
-                 x.scale / math.prod(kernel), x.offset, np.float32)
-
-
-HANDLERS = {"AveragePool": average_pool, "Conv": conv, "ConvInteger": conv_integer,
-            "GlobalAveragePool": global_average_pool, "MaxPool": max_pool, "Pad": pad,
-            "ReduceMean": reduce_mean}
+HANDLERS = {"Conv": conv, "ConvInteger": conv_integer, "Pad": pad}

@@ -21,8 +21,10 @@ def gemm(b, node):
     parts = b.parts.get(node.inputs[1])
     if node.attributes.get("transB"):
         w = w.T
-        parts = parts and [part.T for part in parts]
+        parts = parts and [part.map(np.transpose) for part in parts]
     alpha, beta = node.attributes.get("alpha", 1.0), node.attributes.get("beta", 1.0)
+    if not alpha:
+        raise ModelError(f"{node}: its alpha is 0, which leaves nothing of the input")
     bias = b.constant(node, 2, "bias")
     product(b, node, w, parts, alpha=alpha)
     if bias is not None and beta:
@@ -43,15 +45,22 @@ def weights_of(b, node, k):
     if node.inputs[0] not in b.signals:
         raise ModelError(f"{node}: its first factor is constant; hardware multiplies the "
                          f"input by weights on the right")
-    if w.ndim != 2:
+    if w.ndim != 2 and not (w.ndim == 1 and node.op == "MatMul"):
         raise ModelError(f"{node}: its weights {node.inputs[k]!r} have {w.ndim} axes, not 2")
     return w
 
 
-def product(b, node, w, parts, *, alpha=1.0, zero=None, dtype=np.float32):
-    """A dense layer of weights ``w`` (inputs, outputs)."""
+def product(b, node, w, parts, *, alpha=1.0, zero=None, dtype=None):
+    """A dense layer of weights ``w`` (inputs, outputs), or (inputs,) of one output.
+
+    ``dtype`` is the type of the file's sums, by default that of the weights.
+    """
     signal = b.signals[node.inputs[0]]
     shape = signal.where.shape
+    dtype = dtype or w.dtype
+    kept = shape[:-1] + w.shape[1:]         # of a vector of weights no axis is left
+    if w.ndim == 1:
+        w, parts = w[:, None], None
     if len(shape) < 1 or w.shape[0] != shape[-1]:
         raise ModelError(f"{node}: weights {w.shape} do not fit an input of shape {shape}")
     x = b.integers(signal, node)
@@ -76,10 +85,10 @@ def product(b, node, w, parts, *, alpha=1.0, zero=None, dtype=np.float32):
         return rows
 
     rows = placed(w)
-    parts = [placed(part) for part in parts] if parts else None
+    parts = [part.map(placed) for part in parts] if parts else None
     planes, scale, offset = planes_of(b, node, rows, x, parts)
     name = b.add(Dense(b.name(node), (x.source,), planes))
-    where = np.arange(w.shape[1]).reshape(*shape[:-1], -1)
+    where = np.arange(w.shape[1]).reshape(kept)
     b.result(node, name, where, scale * alpha, offset * alpha, dtype)
 
 
@@ -94,21 +103,25 @@ def pixels(b, node, x, w, alpha, dtype):
 
 
 def planes_of(b, node, rows, x, parts):
-    """Planes of weights (rows, columns) on ``x``, and scale and offset of each row's sum."""
+    """Planes of weights (rows, columns) on ``x``, and scale and offset of each row's sum.
+
+    The scale and offset of ``x`` are those of all, of each column, or (rows, columns).
+    """
     if rows.dtype.kind != "f":
         rows = rows.astype(np.float64)
-        parts = parts and [part.astype(np.float64) for part in parts]
+        parts = parts and [part.map(lambda x: x.astype(np.float64)) for part in parts]
     if not np.isfinite(rows).all():
         raise ModelError(f"{node}: its weights hold NaN or infinity")
-    per_column = np.broadcast_to(x.scale, rows.shape[1:])
-    uniform = bool((per_column == per_column[0]).all())
-    offset = rows.astype(np.float64) @ np.broadcast_to(x.offset, rows.shape[1:])
-    given = rows if uniform else (rows * (per_column / per_column[0])).astype(rows.dtype)
+    per_column = np.broadcast_to(x.scale, rows.shape)
+    first = per_column[:, :1]
+    uniform = bool((per_column == first).all())
+    offset = (rows * np.broadcast_to(x.offset, rows.shape)).sum(axis=1)
+    given = rows if uniform else (rows * (per_column / first)).astype(rows.dtype)
     try:
         planes, scale = weighting.planes(given, parts if uniform else None)
     except ValueError as error:
         raise ModelError(f"{node}: its weights: {error}") from None
-    return planes, scale * float(per_column[0]), offset
+    return planes, scale * first[:, 0], offset
 
 
 def add_bias(b, node, bias):

@@ -14,16 +14,17 @@ from pathlib import Path
 
 import numpy as np
 
-from sw.importers import decision, elementwise, images, inputs, joins, products, shapes
+from sw.importers import decision, elementwise, images, inputs, joins, pools, products, shapes
 from sw.importers.builder import Builder
 from sw.importers.inputs import Reading
 from sw.importers.onnx_file import CUSTOM, Graph, ModelError, Node, read
-from sw.importers.operators import MOST, Operators
+from sw.importers.operators import MOST, Operators, limits
 from sw.importers.signal import Decision, Tap
+from sw.importers.weights import Part
 from sw.network import ArgMax, Network, NetworkError
 
-HANDLERS = (shapes.HANDLERS | products.HANDLERS | images.HANDLERS | joins.HANDLERS
-            | decision.HANDLERS | dict.fromkeys(elementwise.NAMES, elementwise.elementwise))
+HANDLERS = (shapes.HANDLERS | products.HANDLERS | images.HANDLERS | pools.HANDLERS
+            | joins.HANDLERS | decision.HANDLERS | dict.fromkeys(elementwise.NAMES, elementwise.elementwise))
 MOVED = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast",
          "Shape")
 PADDED = ("Conv", "ConvInteger", "AveragePool", "MaxPool")
@@ -31,6 +32,8 @@ CONSTANT = elementwise.NAMES | {      # operators on constants that are carried 
     "Concat", "Constant", "ConstantOfShape", "Expand", "Flatten", "Gather", "MatMul", "ReduceMax",
     "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Reshape", "Shape", "Size", "Slice",
     "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
+DAMAGE = (ValueError, TypeError, IndexError, KeyError, ArithmeticError, AttributeError,
+          MemoryError)      # what a damaged file may lead to
 ADVICE = {
     "DynamicQuantizeLinear": "its scale depends on the data; quantize statically",
     "QLinearMatMul": "export with QuantizeLinear and DequantizeLinear nodes (QDQ) instead",
@@ -94,6 +97,8 @@ def load(path, *, input: str | None = None, pixel: tuple[float, float] | None = 
         return _finished(b, name, output, labels, path)
     except (ModelError, NetworkError) as error:
         raise ModelError(f"{path}: {error}") from None
+    except (*DAMAGE, RecursionError) as error:
+        raise ModelError(f"{path}: its output cannot be read: {_what(error)}") from None
 
 
 def _finished(b, name, output, labels, path):
@@ -132,10 +137,11 @@ def _read(b: Builder, node: Node) -> None:
     except ModelError as error:
         text = str(error)
         raise ModelError(text if node.name in text else f"{node}: {text}") from None
-    except (ValueError, TypeError, IndexError, KeyError, ArithmeticError, AttributeError,
-            MemoryError) as error:      # what a damaged file may lead to
-        raise ModelError(f"{node} cannot be read: {type(error).__name__}: "
-                         f"{str(error).strip() or 'no details'}") from None
+    except RecursionError:
+        raise ModelError(f"{node} is one of too many operators in a row without a quantizer or "
+                         f"layer between them") from None
+    except DAMAGE as error:
+        raise ModelError(f"{node} cannot be read: {_what(error)}") from None
 
 
 def _check_use(b, node):
@@ -196,13 +202,31 @@ def _size(node, values):
 def _keep_parts(b, node):
     """Remember the summands of a sum of tensors: weights that are planes already."""
     names, out = node.inputs, node.outputs[0]
+    most = _most(b, node, [b.constants[name] for name in names if name])
+    if most is not None:
+        b.most[out] = most
     if node.op == "Add" and b.constants[out].ndim >= 2 and (
             len({b.constants[name].shape for name in names}) == 1):
         b.parts[out] = [part for name in names
-                        for part in b.parts.get(name, [b.constants[name]])]
+                        for part in b.parts.get(name, [Part(b.constants[name], b.most.get(name))])]
     elif node.op == "Transpose" and names[0] in b.parts:
         perm = node.attributes.get("perm")
-        b.parts[out] = [part.transpose(perm) for part in b.parts[names[0]]]
+        b.parts[out] = [part.map(lambda x: x.transpose(perm)) for part in b.parts[names[0]]]
+
+
+def _most(b, node, values):
+    """The largest value that the quantizer of a constant can give, if it has one for all."""
+    match node.op:
+        case "Quant" | "IntQuant" if all(value.size == 1 for value in values[1:]):
+            scale, zero, bits = (float(value.reshape(())) for value in values[1:])
+            _, top = limits(bits, signed=bool(node.attributes["signed"]),
+                            narrow=bool(node.attributes["narrow"]))
+            return (top - zero) * scale
+        case "Transpose":
+            return b.most.get(node.inputs[0])
+        case "Mul" if (values[1] == values[1].flat[:1]).all() and node.inputs[0] in b.most:
+            return b.most[node.inputs[0]] * abs(float(values[1].flat[0]))
+    return None
 
 
 def _constant(node):
@@ -211,6 +235,10 @@ def _constant(node):
         if name in node.attributes:
             return np.asarray(node.attributes[name], dtype)
     raise ModelError(f"{node} holds no numbers")
+
+
+def _what(error):
+    return f"{type(error).__name__}: {str(error).strip() or 'no details'}"
 
 
 def _of(node):

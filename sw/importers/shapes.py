@@ -4,24 +4,24 @@ from dataclasses import replace
 
 import numpy as np
 
-from sw.importers.expression import over
+from sw.importers.expression import affine, over
 from sw.importers.onnx_file import ModelError
 from sw.network import Select
 
 
 def moved(b, node, where):
+    """Give the values of a node's input new places; fewer are a selection of channels."""
     signal = b.signals[node.inputs[0]]
     if where.size < signal.where.size:
-        signal, where = selected(b, node, signal, where)
-        b.give(node, replace(signal, where=where), "a selection of channels")
+        select(b, node, node.outputs[0], where)
     else:
         b.give(node, replace(signal, where=where), "gone: a change of shape")
 
 
 def reshape(b, node):
-    where = b.signals[node.inputs[0]].where
     if node.inputs[0] not in b.signals:
         raise ModelError(f"{node}: its data is constant")
+    where = b.signals[node.inputs[0]].where
     shape = [int(n) for n in b.constant(node, 1, "shape").ravel()]
     if not node.attributes.get("allowzero"):
         shape = [where.shape[k] if n == 0 else n for k, n in enumerate(shape)]
@@ -40,6 +40,7 @@ def transpose(b, node):
 
 
 def axes_of(b, node):
+    """The axes of a node, an attribute or an input; None if it has none."""
     axes = node.attributes.get("axes")
     if axes is None and (given := b.constant(node, 1, "axes")) is not None:
         axes = given.ravel().tolist()
@@ -106,36 +107,42 @@ def split(b, node):
         sizes = [each] * (count - 1) + [signal.where.shape[axis] - each * (count - 1)]
     parts = np.split(signal.where, np.cumsum(sizes)[:-1], axis)
     for name, where in zip(node.outputs, parts, strict=True):
-        chosen, where = selected(b, node, signal, where)
-        b.signals[name] = replace(chosen, where=where, name=name)
-    b.became[node] = "a selection of channels"
+        if name in b.used:
+            select(b, node, name, where)
 
 
 def expand(b, node):
     where = b.signals[node.inputs[0]].where
     shape = tuple(b.constant(node, 1, "shape").ravel().tolist())
-    if np.broadcast_shapes(where.shape, shape) != where.shape:
+    shape = np.broadcast_shapes(where.shape, shape)
+    if math.prod(shape) != where.size:
         raise ModelError(f"{node} repeats values, which has no hardware")
-    b.give(node, b.signals[node.inputs[0]], "gone")
+    b.give(node, replace(b.signals[node.inputs[0]], where=where.reshape(shape)), "gone")
 
 
-def selected(b, node, signal, where):
-    """The signal on a layer that keeps the channels of ``where`` alone, and its places."""
+def select(b, node, name, where):
+    """Make tensor ``name`` of the channels of ``where`` alone."""
+    signal = b.signals[node.inputs[0]]
     if signal.source not in b.tensors:
         raise ModelError(f"{node} selects from an input that is not yet quantized; say that "
                          f"it takes 8-bit pixels (--input raw), or select behind a quantizer")
     x = b.tensors[signal.source]
     kept = np.unique(where % x.channels)
     if len(kept) == x.channels and where.size == math.prod(x.shape):
-        return signal, where
+        b.signals[name] = replace(signal, name=name, where=where)
+        b.became.setdefault(node, "gone: a change of shape")
+        return
     if not where.size or where.size != len(kept) * math.prod(x.shape[:-1]) or (
             len(np.unique(where)) != where.size):
         raise ModelError(f"{node} crops or repeats pixels; hardware keeps or drops whole "
                          f"channels")
-    name = b.add(Select(b.name(node), (signal.source,), kept))
+    layer = b.add(Select(b.name(node), (signal.source,), kept))
     place = np.searchsorted(kept, where % x.channels) + where // x.channels * len(kept)
     value = over(signal.value, lambda array: array[kept])
-    return replace(signal, source=name, value=value), place
+    b.signals[name] = replace(signal, name=name, source=layer, where=place, value=value)
+    b.became[node] = f"Select {layer}"
+    if (plain := affine(value)) and np.all(plain[0] != 0):
+        b.tap(layer, b.signals[name], *plain)
 
 
 HANDLERS = {"Expand": expand, "Flatten": flatten, "Gather": gather, "Reshape": reshape,

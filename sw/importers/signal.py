@@ -32,8 +32,9 @@ class Signal:
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """The index of the largest value of a signal."""
+    """The index of the largest value of a signal, which ``node`` gives."""
     signal: Signal
+    node: Node
 
 
 @dataclass(frozen=True, eq=False)

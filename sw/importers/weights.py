@@ -1,19 +1,35 @@
 """Weights of a model file as planes: decomposed by value, whatever their author called them."""
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
-from sw.alphabet import Codebook, Vectors
+from sw.alphabet import Codebook, Pow2, Vectors
 from sw.decompose import decompose
 from sw.planes import Plane
 
 RATIO = 2 ** 20     # of the scales of two summands, at most
 
 
-def planes(rows: np.ndarray, parts: list[np.ndarray] | None
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A summand of weights; ``most`` is the largest value that its quantizer can give, if known.
+    """
+    matrix: np.ndarray
+    most: float | None = None
+
+    def map(self, function: Callable[[np.ndarray], np.ndarray]) -> "Part":
+        """The summand with its matrix changed."""
+        return Part(function(self.matrix), self.most)
+
+
+def planes(rows: np.ndarray, parts: list[Part] | None
            ) -> tuple[tuple[Plane, ...], np.ndarray]:
     """Planes with integer coefficients, and the scale of each row, of floating-point weights.
 
-    ``rows`` is (rows, columns). ``parts`` are matrices that it is the sum of, if the file has
-    them: where each is one plane, those are kept. Raises ValueError for weights on no grid.
+    ``rows`` is (rows, columns). ``parts`` are what it is the sum of, if the file has them: where
+    each is one plane, those are kept, with as many powers of two as its quantizer has.
+    Raises ValueError for weights on no grid.
     """
     if parts and (found := _summed(rows, parts)):
         return found
@@ -42,7 +58,7 @@ def _ungridded(rows, why):
 def _summed(rows, parts):
     """The summands as one plane each, or None where one is none or the sum is another."""
     try:
-        found = [decompose(part, per="tensor") for part in parts]
+        found = [decompose(part.matrix, per="tensor") for part in parts]
     except ValueError:
         return None
     if any(len(q.planes) != 1 or isinstance(q.planes[0].alphabet, Codebook | Vectors)
@@ -52,16 +68,23 @@ def _summed(rows, parts):
     if not unit:
         return None
     kept = []
-    for q in found:
+    for q, part in zip(found, parts, strict=True):
         ratio = float(q.scale[0]) / unit
         if not ratio:
             continue
         if ratio != round(ratio) or ratio > RATIO:
             return None
         plane = q.planes[0]
-        kept.append(Plane(plane.alphabet, plane.codes,
+        kept.append(Plane(_declared(plane.alphabet, float(q.scale[0]), part.most), plane.codes,
                           plane.coefficients.astype(np.int64) * round(ratio)))
     total = sum(plane.values().astype(np.int64) for plane in kept)
     if not np.array_equal((total * unit).astype(rows.dtype), rows):
         return None
     return tuple(kept), np.full(len(rows), unit)
+
+
+def _declared(alphabet, scale, most):
+    """The alphabet with all powers of two that its quantizer can give, used or not."""
+    if isinstance(alphabet, Pow2) and most is not None:
+        return Pow2(max(alphabet.powers, int(most / scale).bit_length()), alphabet.zero)
+    return alphabet

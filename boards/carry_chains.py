@@ -179,7 +179,9 @@ class _Packer(_Module):
             if cell["type"] not in REGISTERS:
                 drivers = (self.driver.get(bit) for port, bits in cell["connections"].items()
                            if cell["port_directions"][port] == "input" for bit in bits)
-                before |= {node.get(driver, driver) for driver in drivers} - {None, node.get(name)}
+                # (The clock that a PLL feeds back to itself is no way between chains.)
+                before |= {node.get(driver, driver) for driver in drivers} - {
+                    None, node.get(name, name)}
         levels = {}
         for name in TopologicalSorter(feeds).static_order():
             levels[name] = max((levels[before] + (before in node) for before in feeds[name]),

@@ -18,8 +18,13 @@ class Programmer:
     usb: str
 
 
+ULX3S = Programmer("ulx3s", "an FT231X, USB device 0403:6015")
 PROGRAMMERS = {
     "icebreaker": Programmer("ice40_generic", "an FT2232H, USB device 0403:6010"),
+    "ulx3s-12f": ULX3S,
+    "ulx3s-25f": ULX3S,
+    "ulx3s-45f": ULX3S,
+    "ulx3s-85f": ULX3S,
 }
 
 

@@ -6,6 +6,7 @@ from amaranth.lib.cdc import FFSynchronizer
 from amaranth.utils import ceil_log2
 from amaranth_boards.icebreaker import ICEBreakerPlatform
 
+from boards import ice40
 from hw.stages import Budget
 
 CLOCK_HZ = 12_000_000
@@ -55,6 +56,8 @@ class Icebreaker(ICEBreakerPlatform):
         Highest clock frequency allowed: what the design reaches. ``clock_hz`` is what it became:
         a frequency of the PLL, or the oscillator's 12 MHz below those.
     """
+    TOOLS = ice40
+    LINK = "FT2232H"
     RESOURCES = {"LUT4": 5280, "EBR": 30, "SPRAM": 4, "DSP": 8}
     LINK_CELLS = 360        # what the host link takes of them
     # What is left for a network, with room to place it.

@@ -59,7 +59,7 @@ class Top(Elaboratable):
             link.frame.ready.eq(widen.i.ready),
         ]
 
-        uart = platform.request("uart", 0, dir={"rx": "-", "tx": "-"})
+        uart = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
         m.d.comb += [receiver.rx.eq(rx.i), tx.o.eq(transmitter.tx)]

@@ -86,8 +86,8 @@ class Accelerator(wiring.Component):
     i : In(stream.Signature(ArrayLayout(element, input lanes)))
         Elements of a frame, channels in order.
     o : Out(stream.Signature(range(classes)))
-        The class of each frame; of a network that does not end in a decision, the last layer's
-        elements, an ArrayLayout.
+        The class of each frame; of a network that does not decide, the last layer's elements, an
+        ArrayLayout.
     trace : Out(Signature of a port a layer)
         For looking on: ``valid`` where a transfer of the layer's output happens, and its
         ``payload``.
@@ -99,8 +99,7 @@ class Accelerator(wiring.Component):
         self.input = Tap.of("input", self.network.input, plan.input_lanes)
         self.taps = tuple(_taps(plan, self.input))
         last = self.taps[-1]
-        result = last.shape if isinstance(self.network.layers[-1], ir.ArgMax) else (
-            data.ArrayLayout(last.shape, last.lanes))
+        result = last.shape if self.network.decides else data.ArrayLayout(last.shape, last.lanes)
         super().__init__({
             "i": In(stream.Signature(data.ArrayLayout(self.input.shape, plan.input_lanes))),
             "o": Out(stream.Signature(result)),
@@ -188,7 +187,7 @@ def _components(layer, stage, x, y):
             yield name, kind(
                 shape=x.shape, flip=layer.flip, lanes=x.lanes, output=y.shape,
                 thresholds=-((offset[:, None] - layer.thresholds) // scale[:, None]),
-                codes=layer.codes.tolist())
+                codes=layer.codes.tolist(), block=stage.block)
         case ir.Affine():
             scale, offset = x.affine
             yield name, Affine(
@@ -270,7 +269,8 @@ def _unrolled(name, layer, stage, x, y):
     if stage.table is not None:
         component, x = _decode(stage.table, x)
         yield f"{name}_decode", component
-    sums = Unrolled(matrix=layer.weights, shape=x.shape, adders_per_stage=stage.adders_per_stage)
+    sums = Unrolled(matrix=layer.weights, shape=x.shape, adders_per_stage=stage.adders_per_stage,
+                    raw_operands=stage.raw_operands)
     yield name, sums
     if stage.affine:
         yield f"{name}_affine", Affine(

@@ -101,9 +101,11 @@ class Datapath:
         """What is added to the products of a row, (rows,)."""
         return sum(term.offset for term in self.terms)
 
-    def cells(self, pe: int, simd: int) -> float:
-        """Estimate of the cells of all processing elements of ``pe`` lanes."""
-        return sum(part.cells(simd=simd) * (pe if part.bits else 1) for part in self.parts)
+    def cells(self, pe: int, simd: int, element: Callable = lambda name: 1) -> float:
+        """Estimate of the cells of all processing elements of ``pe`` lanes; ``element`` is what
+        one of the iCE40 counts in each of them."""
+        return sum(part.cells(simd=simd) * element(part.name) * (pe if part.bits else 1)
+                   for part in self.parts)
 
     @property
     def planes(self) -> tuple[Plane, ...]:
@@ -184,13 +186,15 @@ def read(x: Tensor) -> tuple[Read, np.ndarray | None]:
     return Read(shape(x.element), x.lo, x.hi), None
 
 
-def datapaths(layer: Dense, x: Tensor) -> tuple[Datapath, ...]:
+def datapaths(layer: Dense, x: Tensor, *, raw_operands: bool = True) -> tuple[Datapath, ...]:
     """The ways to compute ``layer`` on the tensor ``x``, each of another name, plain ones first.
+
+    ``raw_operands`` says whether carry cells have no logic before their operands.
 
     Raises :exc:`UserError` naming the layer when its numbers are too large.
     """
     try:
-        ways = list(_datapaths(layer.planes, x))
+        ways = list(_datapaths(layer.planes, x, raw_operands))
     except OverflowError as error:
         raise UserError(f"layer {layer.name}: {error}") from error
     found = {}
@@ -199,13 +203,13 @@ def datapaths(layer: Dense, x: Tensor) -> tuple[Datapath, ...]:
     return tuple(found.values())
 
 
-def _datapaths(planes, x):
+def _datapaths(planes, x, raw):
     kind = x.element
     match kind:
         case element.Planes(coefficients):
             # Each bit of the activations is a bipolar vector of its own.
             bits, _ = read(Tensor.full(element.Bipolar(), x.shape))
-            for way in _ways(planes, bits):
+            for way in _ways(planes, bits, raw):
                 if way.front:       # tables are made of numbers
                     continue
                 yield Datapath(tuple(_scaled(part, c, j) for j, c in enumerate(coefficients)
@@ -214,21 +218,21 @@ def _datapaths(planes, x):
             parts = (_exponent(group, factor, kind, x) for group, factor in _groups(planes))
             yield Datapath(tuple(parts), unsigned(kind.bits))
     numbers, values = read(x)
-    for way in _ways(planes, numbers, trits=kind == element.Ternary()):
+    for way in _ways(planes, numbers, raw, trits=kind == element.Ternary()):
         yield replace(way, table=values)
 
 
-def _ways(planes, x, trits=False):
+def _ways(planes, x, raw, trits=False):
     """Datapaths that read ``x`` as it is; ``trits``: it is −1, 0 and +1."""
     for form in ({}, {"shared": True}, {"bits": True}, {"digits": True}, {"expand": True},
                  {"expand": True, "shared": True}):
-        yield Datapath(tuple(_parts(planes, x, trits, **form)), x.shape)
+        yield Datapath(tuple(_parts(planes, x, trits, raw, **form)), x.shape)
     if len({plane.alphabet.table.shape if isinstance(plane.alphabet, Vectors) else ()
             for plane in planes} - {()}) == 1 == len({type(plane.alphabet) for plane in planes}):
-        yield _tables(planes, x)
+        yield _tables(planes, x, raw)
 
 
-def _parts(planes, x, trits, *, shared=False, bits=False, digits=False, expand=False):
+def _parts(planes, x, trits, raw, *, shared=False, bits=False, digits=False, expand=False):
     """Processing elements for ``planes``; ``shared``: shifted inputs made once for all lanes,
     ``bits`` and ``digits``: AND-popcounts and Booth's digits where they can be, ``expand``:
     no buckets of codebooks."""
@@ -240,16 +244,16 @@ def _parts(planes, x, trits, *, shared=False, bits=False, digits=False, expand=F
             case Ones():
                 yield _sum(plane.coefficients, x)
             case Bipolar() if bipolar:
-                yield _xnor(plane)
+                yield _xnor(plane, raw)
             case Bipolar() | Ternary() if bipolar or trits:
-                yield _gated_xnor(plane, trits)
+                yield _gated_xnor(plane, trits, raw)
             case Bipolar() if bits:
-                yield _bit_planes(plane, 2 * plane.coefficients, plane.codes > 0, x)
+                yield _bit_planes(plane, 2 * plane.coefficients, plane.codes > 0, x, raw)
                 yield _sum(-plane.coefficients, x)
             case Bipolar() | Ternary():
                 yield _ternary(plane, x)
             case Integer() if bits:
-                yield _bit_planes(plane, plane.coefficients, plane.codes, x)
+                yield _bit_planes(plane, plane.coefficients, plane.codes, x, raw)
             case Integer(lo, hi) if digits and lo <= 0 <= hi:    # 0 fills the end of a row
                 yield _booth(plane, x)
             case Codebook() if not expand and len(_buckets(plane)) <= BUCKETS:
@@ -296,17 +300,19 @@ def _negative(values, x):
     return x.inverted * np.maximum(-values.astype(np.int64), 0).sum(axis=1)
 
 
-def _xnor(plane):
+def _xnor(plane, raw):
     rows, columns = plane.codes.shape
+    options = {"columns": columns, "raw_operands": raw}
     total = Term(Shape.cast(range(columns + 1)), 2 * plane.coefficients,
                  -columns * plane.coefficients)
-    return Part("xnor", partial(xnor.XnorPe, columns=columns),
-                partial(xnor.cells, columns=columns), (replace(plane, alphabet=Signs()),), (total,))
+    return Part("xnor", partial(xnor.XnorPe, **options), partial(xnor.cells, **options),
+                (replace(plane, alphabet=Signs()),), (total,))
 
 
-def _gated_xnor(plane, trits):
+def _gated_xnor(plane, trits, raw):
     rows, columns = plane.codes.shape
-    options = {"columns": columns, "x_ternary": trits, "w_ternary": plane.alphabet == Ternary()}
+    options = {"columns": columns, "x_ternary": trits, "w_ternary": plane.alphabet == Ternary(),
+               "raw_operands": raw}
     # Of activations without zeros only the weights tell how many products are not 0.
     nonzero = np.count_nonzero(plane.codes, axis=1)
     scale, offset = (1, 0 * nonzero) if trits else (2, -nonzero)
@@ -331,10 +337,10 @@ def _sum(coefficients, x):
                 partial(ternary.sum_cells, x_shape=x.shape, shape=total.shape), (), (total,))
 
 
-def _bit_planes(plane, factor, weights, x):
+def _bit_planes(plane, factor, weights, x, raw):
     total = term(weights, factor, x)
     options = {"x_bits": x.shape.width, "w_bits": plane.bits,
-               "w_signed": plane.alphabet.lo < 0 and plane.bits > 1}
+               "w_signed": plane.alphabet.lo < 0 and plane.bits > 1, "raw_operands": raw}
     return Part("bit planes", partial(bit_planes.BitPlanesPe, shape=total.shape, **options),
                 partial(bit_planes.cells, shape=total.shape, **options), (plane,), (total,))
 
@@ -388,7 +394,7 @@ def _codebook(plane, x):
                 tuple(replace(term, shape=total) for term in terms))
 
 
-def _tables(planes, x):
+def _tables(planes, x, raw):
     """Product quantization: tables of products, made once for all rows; a row adds some."""
     subspaces, levels, length = planes[0].alphabet.table.shape
     spare = subspaces * length - planes[0].shape[1]
@@ -399,7 +405,8 @@ def _tables(planes, x):
     for plane in planes:
         codes = (plane.alphabet.table * real).reshape(-1, length)
         alphabet = Integer(min(int(codes.min()), 0), max(int(codes.max()), 1))
-        (part,) = _parts([Plane(alphabet, codes, np.ones(len(codes), np.int64))], piece, False)
+        (part,) = _parts([Plane(alphabet, codes, np.ones(len(codes), np.int64))], piece, False,
+                         raw)
         (made,) = part.terms
         # A row adds one offset of each table.
         offset = made.offset.reshape(subspaces, levels)[np.arange(subspaces), plane.codes].sum(

@@ -26,33 +26,41 @@ from hw import (
 )
 from hw.datapath import Term, datapaths, read, shape, term
 from hw.errors import UserError
-from hw.stages import BLOCK_WIDTHS, Budget, DenseStage, Plan, Stage, ThresholdStage, UnrolledStage
+from hw.stages import Budget, DenseStage, Plan, Stage, ThresholdStage, UnrolledStage
 from hw.stream import transfers
 from sw.element import Bipolar
 from sw.network import (
+    Add,
     Affine,
     ArgMax,
+    Concat,
+    Conv2d,
     Dense,
+    Flatten,
     Lookup,
+    MaxPool,
     Network,
     Requantize,
     ResidualBinarize,
     Select,
+    SumPool,
     Tensor,
     Threshold,
     XnorNetDense,
 )
 
-BLOCK_BITS = 4096                                     # of one block RAM
 SIMD = (1, 2, 4, 8, 16, 32, 64)
 LANES = (1, 2, 4, 8, 16)
 SCALES = 4                                            # of XNOR-Net that may wait
 UNROLLED_CELLS = 0.25                                 # that a weight takes as logic at least
-PRICES = (0, 60, 120, 240, 480)                       # cells that a block RAM may be worth
+PRICES = (0, 3.75, 7.5, 15, 30)                       # cells that a bit a cycle may be worth
 
 
 def plan(network: Network, budget: Budget, *, cycles: int | None = None) -> Plan:
     """The fastest plan that fits ``budget``, or the smallest of at most ``cycles`` per frame.
+
+    Without ``cycles`` it is one that place and route ends soon for (:class:`hw.fabric.Fabric`), or
+    the smallest where none is.
 
     Raises :exc:`UserError` that names the layer or the resource, and by how much it does not fit.
     """
@@ -70,12 +78,16 @@ def plan(network: Network, budget: Budget, *, cycles: int | None = None) -> Plan
         found = min(filter(None, plans), key=_cost)
         _fits(found)
         return found
+    fitting = []
     for candidate in planner.candidates():
         found = planner.smallest(candidate)
         if found and found.cells <= budget.cells and found.blocks <= budget.blocks:
-            return found
-    _fits(found)
-    return found
+            if found.cells <= budget.fabric.patience:
+                return found
+            fitting.append(found)
+    if not fitting:
+        _fits(found)
+    return min(fitting, key=lambda found: found.cells)
 
 
 def unroll(network: Network, budget: Budget, *, megahertz: float) -> Plan:
@@ -100,12 +112,14 @@ def unroll(network: Network, budget: Budget, *, megahertz: float) -> Plan:
         following = network.layers[k + 1] if k + 1 < len(network.layers) else None
         if isinstance(layer, Dense):
             numbers, table = read(x)
-            depth = unrolled.adders_per_stage(megahertz)
-            cells = unrolled.cells(layer.weights, shape=numbers.shape, adders_per_stage=depth)
+            depth = budget.fabric.adders_per_stage(megahertz)
+            raw = budget.fabric.raw_operands
+            cells = unrolled.cells(layer.weights, shape=numbers.shape, adders_per_stage=depth,
+                                   raw_operands=raw)
             total = term(layer.weights, np.ones(y.channels, np.int64), numbers.full())
             stages.append(UnrolledStage(
                 layer.name, y.channels, 1, cells, term=total, table=table, adders_per_stage=depth,
-                affine=needs_affine((total,), following)))
+                raw_operands=raw, affine=needs_affine((total,), following)))
         elif isinstance(layer, Select):
             stages.append(Stage(layer.name, y.channels, 1, 0))
         elif isinstance(layer, ArgMax):
@@ -113,7 +127,7 @@ def unroll(network: Network, budget: Budget, *, megahertz: float) -> Plan:
             stages.append(Stage(layer.name, 1, 1, cells))
         else:
             stages.append(Planner(network, budget).other(layer, x, x.channels))
-    found = Plan(network, budget, network.input.channels, tuple(stages))
+    found = Plan(network, budget, network.input.channels, _scaled(stages, budget.fabric))
     _fits(found)
     return found
 
@@ -131,6 +145,13 @@ def _fits(found: Plan):
 
 def _check(network):
     """Refuse what there is no hardware for, by name."""
+    for layer in network.layers:
+        if isinstance(layer, Conv2d | MaxPool | SumPool | Add | Concat | Flatten):
+            raise UserError(f"layer {layer.name}: a {type(layer).__name__} has no hardware yet; "
+                            f"the golden model runs it")
+    if len(network.input.shape) != 1:
+        raise UserError(f"network {network.name}: images, {network.input}, have no hardware yet; "
+                        f"the golden model runs it")
     previous = "input"
     for layer in network.layers:
         if layer.inputs != (previous,):
@@ -152,15 +173,20 @@ class Planner:
     def __init__(self, network, budget):
         self.network = network
         self.budget = budget
+        self.fabric = budget.fabric
         self.dense = [layer for layer in network.layers if isinstance(layer, Dense)]
-        self.ways = {layer.name: datapaths(layer, _read(layer, network.tensors[layer.inputs[0]]))
+        self.ways = {layer.name: datapaths(layer, _read(layer, network.tensors[layer.inputs[0]]),
+                                           raw_operands=self.fabric.raw_operands)
                      for layer in self.dense}
-        self.cells = cache(lambda way, pe, simd: way.cells(pe, simd))
+        # All costs are counted alike, and scaled at the end.
+        self.cells = cache(lambda way, pe, simd: way.cells(
+            pe, simd, lambda name: self.fabric.element(name) / self.fabric.scale))
 
     def check_capacity(self):
         """Refuse at once what has more weights than there are memories for."""
         weights = sum(min(way.storage for way in self.ways[layer.name]) for layer in self.dense)
-        room = self.budget.blocks * BLOCK_BITS + int(16 / area.TABLE_CELLS * self.budget.cells)
+        room = (self.budget.blocks * self.fabric.block_bits
+                + int(16 / area.TABLE_CELLS * self.budget.cells))
         if weights > room:
             raise UserError(
                 f"network {self.network.name} has {weights:,} bits of weights, "
@@ -194,7 +220,8 @@ class Planner:
         each layer is folded for several prices of a block RAM; from the best common price on,
         layers change their fold one by one as long as that saves cells.
         """
-        options = [[self._fold(layer, cycles, price) for price in PRICES] for layer in self.dense]
+        prices = [self.fabric.block_width * price for price in PRICES]
+        options = [[self._fold(layer, cycles, price) for price in prices] for layer in self.dense]
         if None in (fold for folds in options for fold in folds):
             return None
 
@@ -226,10 +253,11 @@ class Planner:
                 for pe in {transfers(rows, cycles // steps), rows}:
                     depth = steps * transfers(rows, pe)
                     bits = pe * simd * way.bits
-                    memory = min(transfers(bits, _slice_bits(depth)) * price,
+                    memory = min(transfers(bits, self.fabric.slice_bits(depth)) * price,
                                  bits * area.rom(depth))
                     wide = simd * way.shape.width
-                    replay = min(transfers(wide, 16) * price, 2 * wide * steps) if pe < rows else 0
+                    replay = min(transfers(wide, self.fabric.block_width) * price,
+                                 2 * wide * steps) if pe < rows else 0
                     cost = (self.cells(way, pe, simd) + memory + replay
                             + area.narrow(pe, _row_bits(way)))
                     if best is None or (cost, simd, pe) < best[0]:
@@ -250,7 +278,8 @@ class Planner:
                 return None
             stages.append(stage)
             lanes = stage.lanes
-        return Plan(self.network, self.budget, input_lanes, _place(stages, self.budget.blocks))
+        return Plan(self.network, self.budget, input_lanes, _scaled(
+            _place(stages, self.budget), self.fabric))
 
     def other(self, layer, x, lanes):
         """The stage of a layer that is not dense, or None where ``lanes`` do not suit it."""
@@ -276,7 +305,10 @@ class Planner:
                 choices = [ThresholdStage(layer.name, lanes, beats, cells(**size), search=search)
                            for search, cells in ((False, threshold.cells),
                                                  (True, threshold.search_cells))]
-                return min(choices, key=lambda stage: stage.cells)
+                blocks = sum(self.budget.fabric.blocks(*memory)
+                             for memory in threshold.search_tables(**size))
+                return replace(min(choices, key=lambda stage: stage.cells), in_blocks=(
+                    threshold.search_cells(**size, block=True), blocks))
             case Requantize():
                 steps = requantize.cycles(multiplier=layer.multiplier, exponent=layer.exponent)
                 return Stage(layer.name, lanes, beats * steps, requantize.cells(
@@ -344,7 +376,8 @@ class Planner:
                 output=shape(self.network.tensors[layer.name].element))
             cycles = max(cycles, transfers(rows, out) * (scale.width + 1))
         return DenseStage(layer.name, out, cycles, cells, way=way, x=x, affine=combine, pe=pe,
-                          simd=simd, steps=steps, groups=groups, slice_bits=_slice_bits(depth))
+                          simd=simd, steps=steps, groups=groups,
+                          slice_bits=self.fabric.slice_bits(depth))
 
 
 def _read(layer, x):
@@ -385,28 +418,42 @@ def _row_bits(way):
     return sum(term.shape.width for term in way.terms)
 
 
-def _place(stages, blocks):
+def _scaled(stages, fabric):
+    """The stages with the logic cells that they take on ``fabric``."""
+    return tuple(replace(stage, cells=fabric.scale * stage.cells) for stage in stages)
+
+
+def _place(stages, budget):
     """Give the block RAMs to the memories that save the most cells each."""
-    offers = []
+    offers, blocks = [], budget.blocks
+    (words, width), (deepest, _) = budget.fabric.block_shapes[0], budget.fabric.block_shapes[-1]
     for k, stage in enumerate(stages):
         if isinstance(stage, DenseStage):
             depth = stage.steps * stage.groups
-            deep = transfers(depth, 2048)
-            for width, _ in stage.slices:
-                offers.append((width * area.rom(depth) / deep, deep, k, "slice"))
+            deep = transfers(depth, deepest)
+            for bits, _ in stage.slices:
+                offers.append((bits * area.rom(depth) / deep, deep, k, "slice"))
             bits = stage.simd * stage.way.shape.width
-            wide = transfers(bits, 16) * transfers(2 * stage.steps, 256)
+            wide = transfers(bits, width) * transfers(2 * stage.steps, words)
             if stage.groups > 1:
                 offers.append(((2 * bits * stage.steps - 20) / wide, wide, k, "replay"))
+        if isinstance(stage, ThresholdStage) and stage.in_blocks[1]:
+            cells, needed = stage.in_blocks
+            offers.append(((stage.cells - cells) / needed, needed, k, "tables"))
     stages = list(stages)
     for saved, needed, k, what in sorted(offers, key=lambda offer: (-offer[0], offer[2], offer[3])):
         if needed <= blocks and saved > 0:
             blocks -= needed
-            stage = stages[k]
-            stages[k] = replace(
-                stage, cells=stage.cells - saved * needed, blocks=stage.blocks + needed,
-                block_slices=stage.block_slices + (what == "slice"),
-                block_replay=stage.block_replay or what == "replay")
+            stage = replace(stages[k], cells=stages[k].cells - saved * needed,
+                            blocks=stages[k].blocks + needed)
+            match what:
+                case "slice":
+                    stage = replace(stage, block_slices=stage.block_slices + 1)
+                case "replay":
+                    stage = replace(stage, block_replay=True)
+                case "tables":
+                    stage = replace(stage, search=True, block=True)
+            stages[k] = stage
     return tuple(stages)
 
 
@@ -417,7 +464,3 @@ def _whole_transfers(indices, channels, lanes):
     groups = indices.reshape(-1, lanes)
     return bool((groups % lanes == np.arange(lanes)).all()
                 and (groups // lanes == groups[:, :1] // lanes).all())
-
-
-def _slice_bits(depth):
-    return next((bits for words, bits in BLOCK_WIDTHS.items() if depth <= words), 2)

@@ -1,22 +1,27 @@
 """What a plan is: how each layer of a network is built, and what that costs."""
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 import numpy as np
 
 from hw.datapath import Datapath, Term
+from hw.fabric import ICE40, Fabric
 from hw.stream import transfers
 from sw.network import Network, Tensor
-
-BLOCK_WIDTHS = {256: 16, 512: 8, 1024: 4, 2048: 2}    # iCE40: words a block RAM has → their bits
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a board has left for a network: logic cells (LUT4 + FF) and block RAMs of 4 kbit."""
+    """What a board has left for a network: logic cells (LUT4 + FF) and block RAMs, and what they
+    are like."""
     name: str
     cells: int
     blocks: int
+    fabric: Fabric = field(default=ICE40, repr=False)
+
+    def report(self) -> dict:
+        """The budget as plain data."""
+        return {"name": self.name, "cells": self.cells, "blocks": self.blocks}
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,18 @@ class Stage:
 
 @dataclass(frozen=True)
 class ThresholdStage(Stage):
-    """A threshold layer: all comparisons at once, or a binary ``search``."""
+    """A threshold layer: all comparisons at once, or a binary ``search``.
+
+    ``in_blocks`` are the cells and block RAMs of a search whose deep tables are ``block`` RAMs.
+    """
     search: bool = False
+    block: bool = False
+    in_blocks: tuple[float, int] = field(default=(0, 0), repr=False)
+
+    def report(self):
+        table = super().report()
+        del table["in_blocks"]
+        return table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +99,7 @@ class UnrolledStage(Stage):
     term: Term = field(repr=False)              # what its sums stand for
     table: np.ndarray | None = field(repr=False)   # the integers of the input's codes
     adders_per_stage: int
+    raw_operands: bool                          # of the carry cells: see hw.fabric.Fabric
     affine: bool                                # whether the sums are still to be scaled
 
     def report(self):
@@ -135,7 +151,7 @@ class Plan:
         """Weight bits a cycle that the device's memories give: block RAMs, and LUT ROM in use."""
         rom = sum(width for stage in self.stages if isinstance(stage, DenseStage)
                   for width, block in stage.slices if not block)
-        return self.budget.blocks * BLOCK_WIDTHS[256], rom
+        return self.budget.blocks * self.budget.fabric.block_width, rom
 
     @property
     def roofline_fraction(self) -> float:
@@ -146,7 +162,7 @@ class Plan:
         """The plan as plain data."""
         return {
             "network": self.network.name, "digest": self.network.digest,
-            "budget": asdict(self.budget), "input_lanes": self.input_lanes,
+            "budget": self.budget.report(), "input_lanes": self.input_lanes,
             "cycles_per_frame": self.cycles, "bottleneck": self.bottleneck,
             "cells": self.cells, "blocks": self.blocks, "weight_bits": self.weight_bits,
             "roofline_bits_per_cycle": {"block_ram": self.roofline[0],

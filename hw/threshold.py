@@ -205,6 +205,13 @@ def cells(*, channels, steps, bits, lanes, distinct, block=False):
                  + table.cells(lanes * stored, groups, block))
 
 
+def search_tables(*, channels, steps, bits, lanes, distinct):
+    """Words and bits of each memory of a :class:`SearchThreshold` that may be a block RAM."""
+    groups = transfers(channels, lanes) if distinct else 1
+    depths = [groups << stage for stage in range(steps.bit_length())] * lanes
+    return [(depth, bits + 1) for depth in depths if depth > table.DEEP]
+
+
 def search_cells(*, channels, steps, bits, lanes, distinct, block=False):
     """Estimate of the logic cells of a :class:`SearchThreshold`, as :func:`cells`."""
     groups = transfers(channels, lanes) if distinct else 1

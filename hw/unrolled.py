@@ -12,8 +12,6 @@ from hw.unroll.sharing import shared
 from hw.unroll.signs import oriented
 
 SEEDS = 4   # choices of signs that are tried
-# Of the iCE40UP5K: MHz that so many adders one behind the other between registers reach.
-FMAX = ((3, 44), (2, 57), (1, 61))
 
 
 class Unrolled(wiring.Component):
@@ -148,10 +146,11 @@ def _circuit(matrix, lo, hi, raw_operands):
     return min(found, key=Circuit.cost)
 
 
-def cells(matrix, *, shape, adders_per_stage=None):
+def cells(matrix, *, shape, adders_per_stage=None, raw_operands=True):
     """Estimate of the logic cells of :class:`Unrolled`: adders, inverters, and the registers of
     elements and of sums that wait; those of a sum that does not are in its adder's cells."""
-    plan = _circuit(tuple(map(tuple, _checked(matrix).tolist())), *span(Shape.cast(shape)), True)
+    plan = _circuit(tuple(map(tuple, _checked(matrix).tolist())), *span(Shape.cast(shape)),
+                    raw_operands)
     stages = _stages(plan, adders_per_stage)
     last = max(stages.values())
     needed = {n: stages[n] for n in stages}
@@ -164,9 +163,3 @@ def cells(matrix, *, shape, adders_per_stage=None):
     waiting = sum(plan.width(n) * (needed[n] - stages[n]) for n in stages)
     inputs = plan.graph.columns * Shape.cast(shape).width
     return sum(adder.bits + 1 for adder in plan.adders) + plan.inverters + inputs + waiting
-
-
-def adders_per_stage(megahertz):
-    """Adders one behind the other that a clock of the iCE40UP5K leaves time for, by measurement
-    (``tests.bench.unrolled``)."""
-    return next((adders for adders, reached in FMAX if megahertz <= reached), 1)

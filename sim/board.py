@@ -18,7 +18,8 @@ from hw.verilog import convert
 from sim import verilator
 from sw import wire
 
-STATIC = [Path(__file__).with_name(name) for name in ("clock.v", "uart_model.v", "ice40_cells.v")]
+STATIC = [Path(__file__).with_name(name) for name in (
+    "clock.v", "uart_model.v", "ice40_cells.v", "ecp5_cells.v")]
 START = 60         # seconds until a compiled model must run
 DAY = 24 * 3600    # a limit in cycles ends a simulation, not one in seconds: it may stand still
 
@@ -81,6 +82,7 @@ class Harness(wiring.Component):
 class SimulatedBoard:
     """The board whose module ``top`` is in the Verilog files ``sources``, on a serial port.
 
+    ``clock``, ``rx`` and ``tx`` are the top's pins: boards differ in that of their oscillator.
     A context manager that gives the port's path. Leaving it ends the simulation, and raises
     :exc:`ToolFailed` if that has failed or has taken ``limit`` cycles. A model compiled earlier
     in ``folder`` is used again. Simulated time stands still while the board owes no answer and
@@ -124,7 +126,7 @@ class SimulatedBoard:
             raise self._failure
 
     def _simulate(self):
-        # Reset lasts 15 us or more, rounded up to a power of two of cycles.
+        # An iCEBreaker's reset lasts 15 us or more, rounded up to a power of two of cycles.
         reset = int(40e-6 * self.clock_hz)
         try:
             verilator.run(self.model, "sim.board_bench", folder=self.folder,

@@ -18,6 +18,7 @@ from sw.command import Parser
 from sw.network import Network
 
 FRAMES = 1000       # that an import is compared on, where no other number is asked for
+OTHERWISE = 0.01    # of the frames, that may be decided otherwise than by the file's rounded sums
 ONNX = (".onnx", ".qonnx")
 
 
@@ -140,7 +141,8 @@ def read(path: Path, options, frames: int):
         images = images[np.arange(min(frames, len(sample))) * len(sample)
                         // min(frames, len(sample))]
         stimuli.append((f"frames of {options.dataset}", check.real(imported, images), images))
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=Console(stderr=True), transient=True,
+                  disable=not sys.stderr.isatty()) as progress:
         checks = []
         for what, inputs, integers in stimuli:
             task = progress.add_task(f"comparing {what}", total=len(inputs))
@@ -154,6 +156,10 @@ def read(path: Path, options, frames: int):
                 f"{found.wrong.tensor!r} as {found.executor} computes it, on {found.what}: "
                 f"{found.wrong.total - found.wrong.equal:,} of {found.wrong.total:,} integers "
                 f"({'; '.join(found.wrong.first)})")
+        others = found.frames - found.decisions - found.ties
+        if others > max(2, OTHERWISE * found.frames):
+            raise ModelError(f"{path}: its decisions are others than {found.executor} takes, on "
+                             f"{others:,} of {found.frames:,} {found.what}")
     return imported, checks
 
 
@@ -185,6 +191,9 @@ def summary(checks) -> list[str]:
                      f"{found.frames:,} decisions and "
                      f"{sum(layer.equal for layer in found.layers):,} of {integers:,} integers of "
                      f"{len(found.layers)} layers equal")
+        if found.ties:
+            lines.append(f"  {found.ties:,} decisions are between classes of equal integers: the "
+                         f"file's own rounding decides there, hardware takes the first")
         for layer in layers:
             lines.append(f"  {layer}; the file's own floating-point sum is rounded across a step "
                          f"there: {'; '.join(layer.first)}")

@@ -4,6 +4,7 @@ import numpy as np
 from sw.rounding import floor_log2
 
 LARGEST = 2 ** 16 - 1    # integer that is sought
+PART = 2 ** 20           # products that are tried at a time
 
 
 def multiples(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -41,12 +42,16 @@ def _search(ordered: np.ndarray) -> np.ndarray | None:
             return None
         row, k = _candidates(ratio, slack, left, np.arange(first, first + count))
         row, k = row[k <= last[row]], k[k <= last[row]]
+        share = 1                   # candidates of each row that are tried at a time
         while row.size:
-            tried, start = np.unique(row, return_index=True)    # the first candidate of each
-            scale[tried] = _scale(ordered[tried], np.rint(ratio[tried] * k[start, None]))
-            kept = scale[row] == 0
-            kept[start] = False
-            row, k = row[kept], k[kept]
+            tried, start, place = np.unique(row, return_index=True, return_inverse=True)
+            now = np.arange(row.size) - start[place] < share
+            found = _scale(ordered[row[now]], np.rint(ratio[row[now]] * k[now, None]))
+            hits = np.flatnonzero(found)[::-1]      # of several of a row the first is kept
+            scale[row[now][hits]] = found[hits]
+            later = ~now & (scale[row] == 0)
+            row, k = row[later], k[later]
+            share = max(1, min(2 * share, PART // (tried.size * ordered.shape[1])))
         left = left[scale[left] == 0]
         first += count
         count = max(16, min(4 * count, 2 ** 20 // max(left.size, 1)))

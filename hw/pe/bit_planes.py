@@ -31,6 +31,8 @@ class BitPlanesPe(wiring.Component):
         Whether weights are in two's complement, of at least 2 bits; unsigned otherwise.
     shape : Shape
         Shape of the sum of a row; sums wrap around on the way to it.
+    raw_operands : bool
+        Whether carry cells have no logic before their operands: iCE40 yes, ECP5 no.
 
     Attributes
     ----------
@@ -48,7 +50,7 @@ class BitPlanesPe(wiring.Component):
     o : Out(shape)
         The sum so far, including the word in the accumulator stage.
     """
-    def __init__(self, *, simd, x_bits, w_bits, w_signed, shape):
+    def __init__(self, *, simd, x_bits, w_bits, w_signed, shape, raw_operands=True):
         for name, value in (("Simd", simd), ("Activation bits", x_bits), ("Weight bits", w_bits)):
             if not isinstance(value, int) or value < 1:
                 raise TypeError(f"{name} must be a positive integer, not {value!r}")
@@ -59,8 +61,10 @@ class BitPlanesPe(wiring.Component):
         self.w_bits = w_bits
         self.w_signed = w_signed
         self.shape = Shape.cast(shape)
+        self.raw_operands = raw_operands
         self._widths = _widths(simd, x_bits, w_bits)
-        self.latency = _levels(self._widths) + shifted_sum.levels(_groups(self._widths)) + w_signed
+        self._levels = _levels(self._widths, raw_operands)
+        self.latency = self._levels + shifted_sum.levels(_groups(self._widths)) + w_signed
         super().__init__(members(
             x=data.ArrayLayout(unsigned(x_bits), simd), w=w_bits * simd,
             o=self.shape))
@@ -78,19 +82,20 @@ class BitPlanesPe(wiring.Component):
 
         m.submodules.sum = places = ShiftedSum(groups=_groups(self._widths), carries=True)
         m.d.comb += places.en.eq(self.en)
-        levels = _levels(self._widths)
         for s, width in enumerate(self._widths):
             products = Signal(width, name=f"products_{s}")
             m.d.comb += products.eq(Cat(self._products(i, s - i) for i in range(self.x_bits)
                                         if 0 <= s - i < self.w_bits))
             # One product of each place skips the popcount: it is the carry in of a later adder.
             counted = _counted(width)
-            m.submodules[f"count_{s}"] = count = Popcount(width=counted)
+            m.submodules[f"count_{s}"] = count = Popcount(
+                width=counted, raw_operands=self.raw_operands)
             m.d.comb += [
                 count.en.eq(self.en),
                 count.i.eq(products),
-                places.i[str(s)][0].eq(delay(count.o, levels - count.levels, f"count_{s}")),
-                places.carry[str(s)].eq(delay(products[counted:], levels, f"carry_{s}")),
+                places.i[str(s)][0].eq(delay(count.o, self._levels - count.levels,
+                                                  f"count_{s}")),
+                places.carry[str(s)].eq(delay(products[counted:], self._levels, f"carry_{s}")),
             ]
 
         word, carry = places.o, places.spare
@@ -123,9 +128,9 @@ def _counted(width):
     return max(1, width - 1)
 
 
-def _levels(widths):
+def _levels(widths, raw_operands):
     """Levels of the largest popcount."""
-    return max(popcount.levels(_counted(width)) for width in widths)
+    return max(popcount.levels(_counted(width), raw_operands) for width in widths)
 
 
 def _groups(widths):
@@ -133,11 +138,11 @@ def _groups(widths):
     return {s: (1, Shape.cast(range(_counted(width) + 1))) for s, width in enumerate(widths)}
 
 
-def cells(*, simd, x_bits, w_bits, w_signed, shape):
+def cells(*, simd, x_bits, w_bits, w_signed, shape, raw_operands=True):
     """Estimate of the cells of :class:`BitPlanesPe`."""
     widths = _widths(simd, x_bits, w_bits)
-    levels = _levels(widths)
+    levels = _levels(widths, raw_operands)
     # A popcount's own estimate leaves out a cell for every second adder.
-    counts = sum(1.12 * popcount.cells(_counted(width)) + levels for width in widths)
+    counts = sum(1.12 * popcount.cells(_counted(width), raw_operands) + levels for width in widths)
     return (counts + shifted_sum.cells(_groups(widths), carries=True) + w_signed * shape.width
             + accumulator.cells(shape))

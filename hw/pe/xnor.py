@@ -98,6 +98,8 @@ class GatedXnorPe(wiring.Component):
         Places a row at most.
     x_ternary, w_ternary : bool
         Whether activations and weights are ternary; bipolar otherwise.
+    raw_operands : bool
+        Whether carry cells have no logic before their operands: iCE40 yes, ECP5 no.
 
     Attributes
     ----------
@@ -117,7 +119,7 @@ class GatedXnorPe(wiring.Component):
     o : Out(range(columns + 1)), or Out(range(−columns, columns + 1)) with ternary activations
         The sum so far, including the word in the accumulator stage.
     """
-    def __init__(self, *, simd, columns, x_ternary, w_ternary):
+    def __init__(self, *, simd, columns, x_ternary, w_ternary, raw_operands=True):
         for name, value in (("Simd", simd), ("Columns", columns)):
             if not isinstance(value, int) or value < 1:
                 raise TypeError(f"{name} must be a positive integer, not {value!r}")
@@ -127,9 +129,10 @@ class GatedXnorPe(wiring.Component):
         self.columns = columns
         self.x_ternary = x_ternary
         self.w_ternary = w_ternary
+        self.raw_operands = raw_operands
         self.scale = 1 if x_ternary else 2
         self.latency = 1 + adder_tree.levels(transfers(simd, 3)) if x_ternary else (
-            levels(_counted(simd)))
+            levels(_counted(simd), raw_operands))
         super().__init__(members(
             x=data.ArrayLayout(signed(2), simd) if x_ternary else simd,
             w=2 * simd if w_ternary else simd,
@@ -166,7 +169,8 @@ class GatedXnorPe(wiring.Component):
             # The last place skips the popcount, and joins as the carry in of the accumulator.
             positive = nonzero & ~negative
             counted = _counted(self.simd)
-            m.submodules.sum = total = Popcount(width=counted)
+            m.submodules.sum = total = Popcount(width=counted,
+                                                raw_operands=self.raw_operands)
             m.d.comb += total.i.eq(positive[:counted])
             word, carry = total.o, positive[counted:]
             for level in range(self.latency):
@@ -204,10 +208,10 @@ def cells(*, simd, columns, raw_operands=True):
         Shape.cast(range(columns + 1)))
 
 
-def gated_cells(*, simd, columns, x_ternary, w_ternary):
+def gated_cells(*, simd, columns, x_ternary, w_ternary, raw_operands=True):
     """Estimate of the cells of :class:`GatedXnorPe`."""
     if not x_ternary:
-        return cells(simd=simd, columns=columns) + simd / 4
+        return cells(simd=simd, columns=columns, raw_operands=raw_operands) + simd / 4
     leaves = transfers(simd, 3)
     return (7 + 2 * w_ternary) * simd / 3 + adder_tree.cells(leaves, 3) + accumulator.cells(
         Shape.cast(range(-columns, columns + 1)))

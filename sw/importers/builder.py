@@ -14,6 +14,7 @@ from sw.network import Flatten, Layer, Tensor
 
 # Words that exporters put into every name.
 NOISE = ("export_handler", "act_quant", "activation_impl", "weight_quant", "tensor_quant", "node")
+ROUNDED = 2 ** 24           # of a scale: a larger bias leaves nothing of it in a float32
 
 
 class Builder:
@@ -29,6 +30,8 @@ class Builder:
         self.constants = dict(graph.constants)
         self.parts = {}         # constants that are sums: name → summands
         self.most = {}          # quantized constants: name → largest value of the quantizer
+        self.used = _used(graph)
+        self.spent = 0          # elements of constants that operators made
         self.signals: dict[str, Signal | Decision] = {}
         self.layers: list[Layer] = []
         self.tensors: dict[str, Tensor] = {}
@@ -89,6 +92,10 @@ class Builder:
         return layer.name
 
     def tap(self, layer, signal, scale, offset):
+        if not (np.abs(offset) <= np.abs(scale) * ROUNDED).all():
+            raise ModelError(f"tensor {signal.name!r} is a sum of multiples of "
+                             f"{np.min(np.abs(scale)):.3g} and a bias of "
+                             f"{np.max(np.abs(offset)):.3g}, in which they are lost by rounding")
         self.taps.append(Tap(layer, signal.name, signal.where, np.asarray(scale),
                              np.asarray(offset)))
 
@@ -110,7 +117,16 @@ class Builder:
         found = self.folded[key][0]
         return replace(found, where=signal.where)
 
-    def result(self, node, name, where, scale, offset, dtype):
+    def result(self, node, name, where, scale, offset, dtype, *, count=1):
+        """Give the result of a node by layer ``name``, which the file divides by ``count``."""
+        if np.dtype(dtype).kind == "f":
+            tensor, limits = self.tensors[name], np.finfo(dtype)
+            most = count * (np.maximum(np.abs(tensor.lo), np.abs(tensor.hi)) * np.abs(scale)
+                            + np.abs(offset)).max()
+            if not most < limits.max or np.min(np.abs(scale)) < limits.tiny:
+                raise ModelError(f"{node}: its sums are multiples of {np.min(np.abs(scale)):.3g} "
+                                 f"up to {most:.3g}, which {np.dtype(dtype)} does not hold; "
+                                 f"scale its weights")
         signal = Signal(node.outputs[0], name, where, leaf(scale, offset, dtype))
         self.signals[node.outputs[0]] = signal
         self.became[node] = f"{type(self.layers[-1]).__name__} {name}"
@@ -134,3 +150,12 @@ class Builder:
         copies = math.prod(tensor.shape[:-1])
         return Integers(name, x.where, *(np.tile(each, copies) if each.ndim else each
                                          for each in (x.scale, x.offset)))
+
+
+def _used(graph):
+    """The tensors that the outputs of a graph depend on."""
+    names = set(graph.outputs)
+    for node in reversed(graph.nodes):
+        if names & set(node.outputs):
+            names |= set(filter(None, node.inputs))
+    return names

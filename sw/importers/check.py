@@ -17,9 +17,11 @@ from sw.importers.expression import evaluate
 from sw.importers.onnx_file import CUSTOM, ModelError
 from sw.importers.operators import session
 from sw.importers.qonnx import Import
+from sw.network import ArgMax
 
 SHOWN = 5           # differences of a layer that are told one by one
 BLOCK = 250         # frames that the file runs at a time
+NUMBERS = 2 ** 25   # of a tensor in these frames, and in all frames 2^27
 TIES = 1e-3         # of a layer's integers, that may differ where the file's sums are rounded
 
 
@@ -39,11 +41,17 @@ class Layer:
 
 @dataclass(frozen=True)
 class Check:
-    """What a comparison of ``frames`` frames found; ``decisions`` of them are decided alike."""
+    """What a comparison of ``frames`` frames found.
+
+    ``decisions`` of them are decided alike. Of the others, ``ties`` are between classes whose
+    integers are equal: there the rounding of the file's own sums decides, and hardware takes the
+    first class.
+    """
     what: str
     executor: str
     frames: int
     decisions: int
+    ties: int
     layers: tuple[Layer, ...]
 
     @property
@@ -66,6 +74,7 @@ def frames(imported: Import, count: int, *, seed: int = 0) -> tuple[np.ndarray, 
     rng = np.random.default_rng(seed)
     network, reading = imported.network, imported.reading
     size = int(np.prod(network.input.shape))
+    count = max(1, min(count, 4 * NUMBERS // size))
     if reading.mode == "raw":
         element = network.input.element
         values = rng.integers(element.lo, element.hi, (count, size), endpoint=True)
@@ -76,7 +85,7 @@ def frames(imported: Import, count: int, *, seed: int = 0) -> tuple[np.ndarray, 
     margin = (reading.hi - reading.lo) / 8
     flat = rng.uniform(reading.lo - margin, reading.hi + margin, (count, size))
     flat = flat.astype(imported.graph.input.dtype)
-    return _in_file(imported, flat), codes_of(imported, flat)
+    return in_file(imported, flat), codes_of(imported, flat)
 
 
 def codes_of(imported: Import, flat: np.ndarray) -> np.ndarray:
@@ -91,10 +100,10 @@ def real(imported: Import, integers: np.ndarray) -> np.ndarray:
     """What the file reads for raw frames (frames, …) of the network."""
     reading, dtype = imported.reading, imported.graph.input.dtype
     flat = integers.reshape(len(integers), -1)
-    return _in_file(imported, (reading.scale * flat + reading.offset).astype(dtype))
+    return in_file(imported, (reading.scale * flat + reading.offset).astype(dtype))
 
 
-def _in_file(imported, flat):
+def in_file(imported, flat):
     """Frames in the network's order as the file's tensor."""
     shape = imported.graph.input.shape
     return flat[:, imported.where.reshape(-1)].reshape(len(flat), *shape[1:])
@@ -111,10 +120,12 @@ def check(imported: Import, inputs: np.ndarray, integers: np.ndarray, what: str,
     executor, network = Executor(imported), imported.network
     taps = {tap.layer: tap for tap in imported.taps}
     equal, total, first = Counter(), Counter(), defaultdict(list)
-    decisions = 0
-    for start in range(0, len(inputs), BLOCK):
-        x = integers[start:start + BLOCK].reshape(-1, *network.input.shape)
-        seen = executor.run(inputs[start:start + BLOCK])
+    decisions = ties = 0
+    largest = max(tensor.size for tensor in network.tensors.values())
+    block = max(1, min(BLOCK, NUMBERS // largest))
+    for start in range(0, len(inputs), block):
+        x = integers[start:start + block].reshape(-1, *network.input.shape)
+        seen = executor.run(inputs[start:start + block])
         tensors = {}
         for name, layer in zip(network.tensors, (None, *network.layers), strict=True):
             mine = network.step(layer, tensors) if layer else x
@@ -132,9 +143,14 @@ def check(imported: Import, inputs: np.ndarray, integers: np.ndarray, what: str,
             if not same.all() and np.isfinite(theirs).all() and (
                     network.tensors[name].element.holds(theirs)):
                 tensors[name] = theirs.astype(np.int64)
-        decisions += int(_decided(imported, network.run(x), seen).sum())
-        progress(min(start + BLOCK, len(inputs)))
-    return Check(what, executor.name, len(inputs), decisions, tuple(
+        mine, theirs = network.run(x)[:, 0], _decided(imported, seen)
+        if theirs is not None:
+            decisions += int((mine == theirs).sum())
+            ties += _ties(network, x, mine, theirs)
+        else:
+            decisions += len(x)
+        progress(min(start + block, len(inputs)))
+    return Check(what, executor.name, len(inputs), decisions, ties, tuple(
         Layer(name, taps[name].name, equal[name], total[name], tuple(first[name][:SHOWN]))
         for name in network.tensors if name in taps))
 
@@ -152,14 +168,23 @@ def _integers(network, tap, seen, mine):
     return theirs.reshape(mine.shape)
 
 
-def _decided(imported, results, seen):
-    """Which frames the network decides as the file does."""
+def _decided(imported, seen):
+    """The class of each frame as the file decides; None where its output is values."""
     if imported.decision is None:
-        return np.ones(len(results), bool)
+        return None
     name, level = imported.decision
     values = seen[name].reshape(len(seen[name]), -1)
-    theirs = np.argmax(values, axis=1) if level is None else values[:, 0] > level
-    return results[:, 0] == theirs
+    return np.argmax(values, axis=1) if level is None else values[:, 0] > level
+
+
+def _ties(network, x, mine, theirs):
+    """How many frames are decided otherwise between classes of equal integers."""
+    last, other = network.layers[-1], mine != theirs
+    if not isinstance(last, ArgMax) or not other.any():
+        return 0
+    logits = network.run(x[other], trace=True)[last.inputs[0]]
+    frames = np.arange(len(logits))
+    return int((logits[frames, mine[other]] == logits[frames, theirs[other]]).sum())
 
 
 class Executor:

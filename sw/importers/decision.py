@@ -6,11 +6,17 @@ import numpy as np
 from sw.element import UInt
 from sw.importers import folding
 from sw.importers.expression import Leaf, Step, affine, evaluate, grid, steps
+from sw.importers.monotone import SMOOTH
 from sw.importers.onnx_file import ModelError
 from sw.importers.signal import SAMPLES, Decision, Integers
+from sw.multiples import multiples
 from sw.network import Affine, ArgMax, Select
 
 LOGIT_BITS = 16             # of the factors of logits that are scaled apart
+RISING = {"Erf", "Exp", "Sigmoid", "Softplus", "Softsign", "Tanh"}     # of all numbers
+# Operators that make different numbers equal by rounding alone.
+STRICT = SMOOTH - {"HardSigmoid"} | {"Add", "BatchNormalization", "Cast", "Div", "LeakyRelu",
+                                     "Mul", "Neg", "Sub"}
 
 
 def order(b, node):
@@ -73,7 +79,8 @@ def finish(b, output):
     if maker is None:
         raise ModelError("its output is its input: it computes nothing")
     decided = any(isinstance(each, Decision) for each in found)
-    signal = replace(signal, border=None)
+    if signal.border:
+        raise ModelError(f"its output {names[0]!r} is that of a Pad, which only pads; remove it")
     decision = signal.name, None
     if output == "values":
         decision = None
@@ -140,6 +147,7 @@ def largest(b, signal, maker, node):
 
     It has the name of ``node``, which decides in the file, unless that is one by its operator.
     """
+    signal = replace(signal, value=_peeled(b, signal.value))
     plain = affine(signal.value)
     if plain is None and grid(signal.value) is None and alike(b, signal):
         for step in steps(signal.value):
@@ -161,6 +169,20 @@ def largest(b, signal, maker, node):
     b.add(ArgMax(given if given and not given.startswith(node.op) else b.free("class"), (source,)))
 
 
+def _peeled(b, value):
+    """The expression without what rises in all channels alike at its end, if logits are left."""
+    inner = value
+    while isinstance(inner, Step) and inner.node.op in RISING:
+        inner = inner.operands[0]
+    if inner is value or affine(inner) is None:
+        return value
+    dropped = [step.node for step in steps(value) if step not in steps(inner)]
+    for node in dropped:
+        b.became[node] = "dropped: it keeps the order"
+        b.notes.append(f"{node} at the end is dropped: it keeps the order of the classes")
+    return inner
+
+
 def alike(b, signal):
     """Whether the expression rises with the integer, in all channels alike."""
     for part in steps(signal.value):
@@ -176,18 +198,25 @@ def alike(b, signal):
     span = int((x.hi - x.lo).max())
     k = x.lo + np.rint(np.linspace(0, 1, min(SAMPLES, span + 1))[:, None]
                        * (x.hi - x.lo)).astype(int)
-    return bool((np.diff(folding.values_of(b, signal, k), axis=0) >= 0).all())
+    change = np.diff(folding.values_of(b, signal, k), axis=0)[(np.diff(k, axis=0) > 0)]
+    if all(part.node.op in STRICT for part in steps(signal.value)):
+        return bool((change >= 0).all())        # equal where the file's type ends
+    return bool((change > 0).all())
 
 
 def logits(b, source, scale, offset):
     """Logits of different scales as integers: an Affine of rounded factors."""
     x = b.tensors[source]
-    if (scale == scale[0]).all() and scale[0] != 0:
-        parts, exact = order_unit(offset / abs(scale[0]))
-        unit = abs(scale[0]) / parts
+    single = scale.astype(np.float32)
+    found = multiples(single[None]) if single.all() and np.isfinite(single).all() else None
+    if found and np.abs(found[0]).max() < 2 ** LOGIT_BITS:
+        # Integers of one scale, and an offset each.
+        common = found[1][0]
+        parts, exact = order_unit(offset / common)
+        scale, unit = found[0][0] * common, common / parts
     else:
         exact = False
-        unit = np.abs(scale).max() / (2 ** (bits - 1) - 1)
+        unit = np.abs(scale).max() / (2 ** (LOGIT_BITS - 1) - 1)
     if np.abs(offset).max() > unit * 2.0 ** 52:
         raise ModelError(f"the biases of the logits reach {np.abs(offset).max():.3g}, too large "
                          f"beside their scale {np.abs(scale).max():.3g}")

@@ -15,6 +15,8 @@ NAMES = {
     "Min", "Mish", "Mul", "Neg", "Not", "Or", "PRelu", "Pow", "QuantizeLinear", "Reciprocal",
     "Relu", "Round", "Selu", "Sigmoid", "Sign", "Softplus", "Softsign", "Sqrt", "Sub", "Tanh",
     "ThresholdedRelu", "Where", "Xor"}
+CONSTANTS = {"BatchNormalization", "Clip", "DequantizeLinear", "PRelu",
+             "QuantizeLinear"}      # operators whose other operands only set them up
 QUANTIZERS = {"Quant", "IntQuant", "BipolarQuant", "Trunc", "MultiThreshold"}     # of QONNX
 
 
@@ -22,6 +24,8 @@ def elementwise(b, node):
     signals = [b.signals.get(name) for name in node.inputs]
     given = [each for each in signals if each is not None]
     first = given[0]
+    if node.op == "Dropout" and len(node.inputs) > 2 and np.any(b.constants.get(node.inputs[2])):
+        raise ModelError(f"{node} is in training mode; export the model in evaluation mode")
     if node.op in ("Identity", "Dropout"):
         b.give(node, first, "gone")
         return
@@ -36,6 +40,8 @@ def elementwise(b, node):
         used = {name for each in b.graph.nodes for name in each.inputs}
         if used & set(node.outputs[1:]):
             raise ModelError(f"{node}: its second output has no hardware")
+    _check(b, node, signals)
+    first = _widened(b, node, first)
     axis, operands = axis_of(node, first.where.ndim), []
     channels = b.channels(first)
     for k, (name, signal) in enumerate(zip(node.inputs, signals, strict=True)):
@@ -46,19 +52,46 @@ def elementwise(b, node):
         else:
             operands.append(per_channel(b, node, k, b.constants[name], first, axis,
                                               channels))
-    if any(isinstance(x, np.ndarray) and x.dtype.kind == "f" and not np.isfinite(x).all()
-           for x in operands) and node.op not in ("Clip", "Min", "Max"):
-        raise ModelError(f"{node}: its constants hold NaN or infinity")
     attributes = {}
     if node.op in ("QuantizeLinear", "DequantizeLinear"):
         attributes = {"axis": 1}
-        if node.attributes.get("block_size"):
-            raise ModelError(f"{node}: scales of blocks have no hardware; use one a channel")
     signal = replace(first, name=node.outputs[0],
                      value=Step(node, tuple(operands), node.attributes | attributes))
     if signal.source == REAL and node.op in {*QUANTIZERS, "QuantizeLinear"}:
         signal = inputs.read_codes(b, signal)
     b.signals[node.outputs[0]] = signal
+
+
+def _check(b, node, signals):
+    """Refuse constants that are none, and training."""
+    constants = [b.constants.get(name) for name in node.inputs]
+    if any(x is not None and x.dtype.kind == "f" and not np.isfinite(x).all()
+           for x in constants) and node.op not in ("Clip", "Min", "Max"):
+        raise ModelError(f"{node}: its constants hold NaN or infinity")
+    if node.op in CONSTANTS | QUANTIZERS:
+        for name, signal in zip(node.inputs[1:], signals[1:], strict=True):
+            if signal is not None:
+                raise ModelError(f"{node}: {name!r} is computed from the input; hardware needs it "
+                                 f"constant")
+        if signals[0] is None:
+            raise ModelError(f"{node} reads a constant")
+    if node.op in ("Quant", "IntQuant", "BipolarQuant", "Trunc", "QuantizeLinear",
+                   "DequantizeLinear") and not constants[1].all():
+        raise ModelError(f"{node}: its scale is 0")
+    if node.attributes.get("block_size"):
+        raise ModelError(f"{node}: scales of blocks have no hardware; use one a channel")
+    if node.attributes.get("training_mode"):
+        raise ModelError(f"{node} is in training mode; export the model in evaluation mode")
+
+
+def _widened(b, node, signal):
+    """The signal with the axes of 1 in front that an operator's constants have more."""
+    if node.op in CONSTANTS | QUANTIZERS:
+        return signal
+    rank = max(b.constants[name].ndim for name in node.inputs if name in b.constants) if any(
+        name in b.constants for name in node.inputs) else 0
+    where = signal.where
+    return replace(signal, where=where.reshape((1,) * (rank - where.ndim) + where.shape))
 
 
 def axis_of(node, rank):

@@ -58,7 +58,8 @@ def evaluate(expression: Expression, k: np.ndarray, operators: Operators,
         if id(x) not in done:
             if isinstance(x, Leaf):
                 exact = value(x.scale) * k + value(x.offset)
-                done[id(x)] = exact.astype(x.dtype)
+                with np.errstate(over="ignore"):    # what becomes infinite is noticed by its user
+                    done[id(x)] = exact.astype(x.dtype)
             else:
                 done[id(x)] = operators.run(x.node, [value(each) for each in x.operands],
                                             attributes=x.attributes)[0]
@@ -109,39 +110,51 @@ def over(expression: Expression, channels: Callable[[np.ndarray], np.ndarray]) -
 def affine(expression: Expression) -> tuple[np.ndarray, np.ndarray] | None:
     """``(scale, offset)`` if the expression is ``scale · k + offset``, else None: float64, () or
     (channels,)."""
+    done = {}
+
+    def of(x):
+        if id(x) not in done:
+            done[id(x)] = _affine(x, of)
+        return done[id(x)]
+
+    return of(expression)
+
+
+def _affine(expression, of):
+    """:func:`affine` by ``of``, that of its operands."""
     match expression:
         case Leaf(scale, offset):
             return scale, offset
         case Step(node=Node(op="Identity" | "Dropout"), operands=(x, *_)):
-            return affine(x)
+            return of(x)
         case Step(node=Node(op="Cast"), operands=(x,), attributes=attributes):
-            return affine(x) if attributes.get("to") in (1, 11) else None
+            return of(x) if attributes.get("to") in (1, 11) else None
         case Step(node=Node(op="Round"), operands=(x,)):
-            return _whole(affine(x))
+            return _whole(of(x))
         case Step(node=Node(op="Neg"), operands=(x,)):
-            return _apply(affine(x), lambda s, b: (-s, -b))
+            return _apply(of(x), lambda s, b: (-s, -b))
         case Step(node=Node(op="BatchNormalization"), operands=(x, gamma, beta, mean, var)):
             if not isinstance(x, Leaf | Step):
                 return None
             epsilon = expression.attributes.get("epsilon", 1e-5)
             factor = gamma.astype(float) / np.sqrt(var.astype(float) + epsilon)
-            return _apply(affine(x), lambda s, b: (s * factor, (b - mean) * factor + beta))
+            return _apply(of(x), lambda s, b: (s * factor, (b - mean) * factor + beta))
         case Step(node=Node(op="DequantizeLinear"), operands=(x, scale, *zero)):
             zero = float(zero[0]) if zero and zero[0] is not None and zero[0].ndim == 0 else (
                 zero[0].astype(float) if zero and zero[0] is not None else 0.0)
             wide = scale.astype(float)
-            return _apply(affine(x), lambda s, b: (s * wide, (b - zero) * wide))
+            return _apply(of(x), lambda s, b: (s * wide, (b - zero) * wide))
         case Step(node=Node(op="Add" | "Sub" | "Mul" | "Div" as op), operands=(x, y)):
-            return _arithmetic(op, x, y)
+            return _arithmetic(op, x, y, of)
     return None
 
 
-def _arithmetic(op, x, y):
+def _arithmetic(op, x, y, of):
     if any(isinstance(each, np.ndarray) and (
             each.dtype.kind != "f" and (op == "Div" or each.itemsize < 4)) for each in (x, y)):
         return None             # whole-number division, and sums that may wrap
     constant = [each.astype(float) if isinstance(each, np.ndarray) else None for each in (x, y)]
-    left, right = (None if isinstance(each, np.ndarray) else affine(each) for each in (x, y))
+    left, right = (None if isinstance(each, np.ndarray) else of(each) for each in (x, y))
     match op:
         case "Add" if constant[1] is not None:
             return _apply(left, lambda s, b: (s, b + constant[1]))

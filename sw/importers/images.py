@@ -11,10 +11,12 @@ from sw.network import Conv2d, Select
 NEAR = 1e-4         # of a level: how far what is padded with may be from it
 
 
-def image(b, node, signal):
+def image(b, node, signal, where=None):
     """The integers of an image (1, channels, height, width) or (1, channels, length), in the order
-    of their tensor, and this tensor."""
+    of their tensor, and this tensor. ``where`` are the places of the signal as such an image, if
+    the file has it in another form."""
     x = b.integers(replace(signal, border=None), node)
+    x = x if where is None else replace(x, where=where)
     channels = channel_order(b, node, x)
     if channels is not None:
         scale, offset = (each[channels] if each.ndim else each for each in (x.scale, x.offset))
@@ -147,7 +149,9 @@ def pad(b, node):
             any(pads[:2]) or any(pads[rank:rank + 2])):
         raise ModelError(f"{node}: hardware pads images with a constant on their four sides")
     sides = (pads[2], pads[3], pads[6], pads[7]) if rank == 4 else (0, pads[2], 0, pads[5])
-    b.give(node, replace(signal, border=(*sides, value)), "padding of the next layer")
+    # It keeps its name, under which the file shows the integers without the padding.
+    b.signals[node.outputs[0]] = replace(signal, border=(*sides, value))
+    b.became[node] = "padding of the next layer"
 
 
 def conv(b, node):

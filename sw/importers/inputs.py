@@ -11,7 +11,12 @@ from sw.importers.onnx_file import ModelError
 from sw.importers.signal import REAL, Signal, element_of
 from sw.network import Tensor
 
-SPATIAL = {"Conv", "ConvInteger", "MaxPool", "AveragePool", "GlobalAveragePool"}
+NEAR = 1e-2         # of a code: how far its value by the scale may be rounded from it
+CHANNELS = 2 ** 16  # of an input, or elements of a vector
+SPATIAL = {"Conv", "ConvInteger", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
+           "ReduceMax", "ReduceMean", "ReduceSum"}
+SHAPED = SPATIAL | {"BatchNormalization", "Flatten", "Gather", "Pad", "Reshape", "Shape", "Slice",
+                    "Split", "Squeeze", "Unsqueeze"}
 MOVES = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast",
          "Sub", "Add")      # nodes that may stand before the one that scales pixels
 
@@ -37,13 +42,21 @@ def read_input(b, mode: str | None, pixel: tuple[float, float] | None) -> None:
     """Begin a network: its input, and the signal of the file's."""
     found = b.graph.input
     _lay_out(b, found)
+    if b.shape[-1] > CHANNELS:
+        raise ModelError(f"input {found.name!r} has {b.shape[-1]:,} channels, more than "
+                         f"{CHANNELS:,}")
     kind, scaled = _datatype(found), _scales_pixels(b.graph)
+    if mode == "codes" and pixel:
+        raise ModelError("--pixel says how the file reads 8-bit pixels, not codes; leave out one "
+                         "of the two")
     if mode is None and (pixel or b.dataset or scaled or len(found.shape) == 4):
         mode = "raw"
-    if pixel is None:
-        pixel = (1.0 if scaled else 1 / 255, 0.0)
     start, source = leaf(dtype=found.dtype), "input"
     if kind is not None:
+        if mode == "codes" or pixel:
+            option = "--input codes" if mode == "codes" else "--pixel"
+            raise ModelError(f"input {found.name!r} takes {kind} integers, which the network reads "
+                             f"as they are; leave out {option}")
         begin(b, kind, Reading("raw"))
     elif mode != "raw":
         source = REAL
@@ -51,6 +64,7 @@ def read_input(b, mode: str | None, pixel: tuple[float, float] | None) -> None:
         if found.dtype.kind != "f":
             raise ModelError(f"input {found.name!r} is of {found.dtype}, of which only 8 bits "
                              f"are pixels; give it the type uint8")
+        pixel = pixel or (1.0 if scaled else 1 / 255, 0.0)
         begin(b, UInt(8), Reading("raw", *pixel))
         start = leaf(*pixel, dtype=found.dtype)
         b.notes.append(
@@ -62,14 +76,37 @@ def read_input(b, mode: str | None, pixel: tuple[float, float] | None) -> None:
 
 def _lay_out(b, found):
     """Shape of a frame of the network, pixels before channels, and the place in it of each
-    element of the file's input, channels before pixels."""
+    element of the file's input, which has the channels first or last."""
     size, (_, channels, *pixels) = math.prod(found.shape), found.shape
-    if pixels:
+    if pixels and _channels_last(b.graph):
+        b.shape = (*([1] if len(pixels) == 1 else []), *found.shape[1:])
+        b.where = np.arange(size).reshape(found.shape)
+    elif pixels:
         spatial = any(node.op in SPATIAL for node in b.graph.nodes)
         b.shape = (*([1] if len(pixels) == 1 else []), *pixels, channels) if spatial else (size,)
         b.where = np.moveaxis(np.arange(size).reshape(*pixels, channels), -1, 0)[None]
     else:
         b.shape, b.where = (size,), np.arange(size)[None]
+
+
+def _channels_last(graph):
+    """Whether the first node that tells the axes of the input apart takes the last for channels.
+    """
+    names = {graph.input.name}
+    for node in graph.nodes:
+        if not names & set(node.inputs[:1]):
+            continue
+        match node.op:
+            case "Transpose":
+                return node.attributes.get("perm") in ([0, 3, 1, 2], [0, 2, 1])
+            case "MatMul" | "MatMulInteger":
+                return True
+            case "MultiThreshold" if node.attributes.get("data_layout", "").endswith("C"):
+                return True
+            case op if op in SHAPED:
+                return False
+        names |= set(node.outputs)
+    return False
 
 
 def begin(b, kind: Element, reading: Reading) -> None:
@@ -107,27 +144,40 @@ def read_codes(b, signal: Signal) -> Signal:
                          f"say that it takes 8-bit pixels (--input raw)")
     if step is None:
         raise unquantized(b, signal)
-    large = float(np.finfo(found.dtype).max) / 1e6
+    # Short of what a small scale makes infinite, where the type has room.
+    large = float(np.finfo(found.dtype).max) / (1 if found.dtype.itemsize == 2 else 1e6)
 
-    def codes(x):
+    def by_step(x):
         with np.errstate(all="ignore"):
             values = evaluate(signal.value, np.broadcast_to(
                 np.asarray(x, float)[:, None], (len(x), b.shape[-1])), b.operators)
-            return np.rint(values / step)
+            return values / step
 
-    ends = codes([-large, 0, large])
-    if not np.isfinite(ends).all() or ends.max() - ends.min() >= 2 ** 16:
+    def codes(x):
+        return np.rint(by_step(x))
+
+    exact = by_step([-large, 0, large])
+    ends = np.rint(exact)
+    if not np.isfinite(ends).all():
         raise unquantized(b, signal)
+    if ends.max() - ends.min() >= 2 ** 16:
+        raise ModelError(f"input {found.name!r} is quantized to {ends.max() - ends.min() + 1:,.0f} "
+                         f"levels, more than {2 ** 16:,}; quantize it more coarsely")
+    if (np.abs(exact - ends) > NEAR).any():
+        raise ModelError(f"{steps(signal.value)[-1].node} gives no multiples of its scale; "
+                         f"quantize the input with a zero point that is a whole number")
     lo, hi = int(ends.min()), int(ends.max())
     low, high = sorted(_edge(codes, outer) for outer in (-large, large))
-    zero = (codes(np.linspace(low, high, 1001)) == 0).any()
+    tried = max(3, min(1001, 2 ** 22 // b.shape[-1]))
+    zero = (codes(np.linspace(low, high, tried)) == 0).any()
     kind = element_of(lo, hi, bipolar=(lo, hi) == (-1, 1) and not zero)
     begin(b, kind, Reading("codes", expression=signal.value, step=step, lo=low, hi=high))
     for each in steps(signal.value):
         b.became[each.node] = "quantizes the input, before the hardware"
     b.notes.append(f"input: {kind} codes of the file's quantizer "
                    f"{steps(signal.value)[-1].node.name}")
-    signal = replace(signal, source="input", value=leaf(step, dtype=found.dtype))
+    kind = evaluate(signal.value, np.zeros((1, b.shape[-1])), b.operators).dtype
+    signal = replace(signal, source="input", value=leaf(step, dtype=kind))
     b.tap("input", signal, step, 0.0)
     return signal
 
@@ -167,7 +217,7 @@ def _datatype(found) -> Element | None:
                 return UInt(1)
             case m:
                 bits = int(m[2])
-                if 1 <= bits <= 32:
+                if 1 <= bits <= 24:         # which float32 holds
                     return UInt(bits) if m[1] else Int(bits)
                 return None
     match found.dtype.kind, found.dtype.itemsize:

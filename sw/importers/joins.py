@@ -36,14 +36,18 @@ def join(b, node, signals):
 
 def common(node, a, b):
     """A scale that ``a`` and ``b`` are multiples of, and these: whole numbers, a channel each."""
-    ratio = np.asarray(b / a)
+    with np.errstate(all="ignore"):
+        ratio = np.asarray(b / a)
+    if not (np.isfinite(ratio) & (ratio != 0)).all():
+        raise ModelError(f"{node} joins tensors whose scales differ too much; give both branches "
+                         f"the same quantizer")
     left, right = np.zeros(ratio.shape, np.int64), np.zeros(ratio.shape, np.int64)
     for q in range(1, RATIO + 1):
         p = np.rint(ratio * q)
         fits = (left == 0) & (np.abs(p) <= RATIO) & (p != 0) & (
             np.abs(ratio * q - p) <= NEAR * np.abs(p))
-        left, right = np.where(fits, q, left), np.where(fits, p.astype(np.int64), right)
-    power = 2 ** np.rint(np.log2(np.abs(ratio)))
+        left, right = np.where(fits, q, left), np.where(fits, p, right)
+    power = 2.0 ** np.clip(np.rint(np.log2(np.abs(ratio))), -1000, 1000)
     fits = (left == 0) & (np.abs(np.abs(ratio) / power - 1) <= NEAR) & (
         np.maximum(power, 1 / power) <= POWER)
     left = np.where(fits, np.maximum(1 / power, 1), left).astype(np.int64)

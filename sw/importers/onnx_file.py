@@ -3,20 +3,27 @@
 A file may be damaged or hostile: sizes are checked before anything is allocated, nothing outside
 the file's folder is read, and whatever is wrong is said in one sentence.
 """
+import heapq
 import math
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from onnx import numpy_helper
 
 LARGEST = 2 ** 30           # bytes of a file, of what it points to, and of one tensor
 OLDEST = 9                  # opset that is read
 MOST = 100_000              # nodes
+FRAME = 2 ** 22             # elements of the input
 CUSTOM = ("qonnx.custom_op.general", "finn.custom_op.general", "onnx.brevitas")
 STANDARD = ("", "ai.onnx")
+NO_NUMBERS = (onnx.TensorProto.UNDEFINED, onnx.TensorProto.STRING, onnx.TensorProto.COMPLEX64,
+              onnx.TensorProto.COMPLEX128)
+DAMAGE = (ValueError, TypeError, IndexError, KeyError, ArithmeticError, AttributeError,
+          MemoryError)      # what a damaged file may lead to
 
 
 class ModelError(ValueError):
@@ -91,10 +98,20 @@ def read(path) -> Graph:
         raise ModelError(f"{path}: it cannot be read: {error.strerror or error}") from None
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
+    except DAMAGE as error:
+        raise ModelError(f"{path}: it is damaged: {told(error)}") from None
+
+
+def told(error: Exception) -> str:
+    """The type of an error and the first line of what it says."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:200] if lines else 'no details'}"
 
 
 def _graph(model, folder):
     graph = model.graph
+    if not all(isinstance(text, str) for text in _texts(model)):
+        raise ModelError("it is damaged: one of its names is no UTF-8")
     opsets = {entry.domain: entry.version for entry in model.opset_import}
     opset = opsets.get("", opsets.get("ai.onnx"))
     if opset is None:
@@ -104,6 +121,9 @@ def _graph(model, folder):
     if opset < OLDEST:
         raise ModelError(f"its operators are of opset {opset}, before {OLDEST}; convert it with "
                          f"onnx.version_converter")
+    if opset > onnx.defs.onnx_opset_version():
+        raise ModelError(f"its operators are of opset {opset}, after "
+                         f"{onnx.defs.onnx_opset_version()}; export it with that or an older one")
     if len(graph.node) > MOST:
         raise ModelError(f"it has {len(graph.node):,} nodes, more than {MOST:,}")
     constants = {}
@@ -129,6 +149,18 @@ def _graph(model, folder):
             raise ModelError(f"its output {name!r} is made by no node")
     return Graph(model, nodes, constants, _input(inputs[0], datatypes), outputs, opset,
                  {entry.key: entry.value for entry in model.metadata_props})
+
+
+def _texts(message):
+    """Every text in a message and the messages that it holds; bytes where it is no UTF-8."""
+    left = [message]
+    while left:
+        for field, value in left.pop().ListFields():
+            each = [value] if isinstance(value, str | bytes | Message) else value
+            if field.type == field.TYPE_STRING:
+                yield from each
+            elif field.type == field.TYPE_MESSAGE:
+                left.extend(each)
 
 
 def _node(proto, folder):
@@ -161,22 +193,28 @@ def _sorted(nodes, made):
             if name in made or name in makers:
                 raise ModelError(f"tensor {name!r} is made twice, the second time by {node}")
             makers[name] = node
-    for node in nodes:
+    waits, readers = {}, defaultdict(list)
+    for place, node in enumerate(nodes):
         for name in filter(None, node.inputs):
             if name not in made and name not in makers:
                 raise ModelError(f"{node} reads {name!r}, which nothing makes")
-    ordered, left = [], list(nodes)
-    while left:
-        waiting = []
-        for node in left:
-            if all(name in made for name in node.inputs if name):
-                ordered.append(node)
-                made.update(filter(None, node.outputs))
-            else:
-                waiting.append(node)
-        if len(waiting) == len(left):
-            raise ModelError(f"{waiting[0]} waits for its own result: the graph has a cycle")
-        left = waiting
+        needed = {name for name in node.inputs if name and name not in made}
+        waits[place] = len(needed)
+        for name in needed:
+            readers[name].append(place)
+    ordered, ready = [], [place for place, count in waits.items() if not count]
+    while ready:
+        place = heapq.heappop(ready)        # in the order of the file where that will do
+        ordered.append(nodes[place])
+        for name in filter(None, nodes[place].outputs):
+            made.add(name)
+            for reader in readers[name]:
+                waits[reader] -= 1
+                if not waits[reader]:
+                    heapq.heappush(ready, reader)
+    if len(ordered) < len(nodes):
+        stuck = next(node for place, node in enumerate(nodes) if waits[place])
+        raise ModelError(f"{stuck} waits for its own result: the graph has a cycle")
     return tuple(ordered)
 
 
@@ -201,9 +239,9 @@ def _input(value, datatypes):
     if not 2 <= len(shape) <= 4:
         raise ModelError(f"its input {value.name!r} has {len(shape)} axes; a batch of vectors, "
                          f"signals or images has 2 to 4")
-    if math.prod(shape) > 2 ** 24:
+    if math.prod(shape) > FRAME:
         raise ModelError(f"its input {value.name!r} has {math.prod(shape):,} elements, more than "
-                         f"{2 ** 24:,}")
+                         f"{FRAME:,}")
     return Input(value.name, np.dtype(dtype), tuple(shape), datatypes.get(value.name))
 
 
@@ -219,8 +257,8 @@ def array(tensor, folder) -> np.ndarray:
         dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
     except KeyError:
         raise ModelError(f"{where} is of an unknown type, {tensor.data_type}") from None
-    if tensor.data_type == onnx.TensorProto.STRING or tensor.data_type == 0:
-        raise ModelError(f"{where} holds no numbers")
+    if tensor.data_type in NO_NUMBERS:
+        raise ModelError(f"{where} holds no real numbers")
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
         plain = onnx.TensorProto(dims=dims, data_type=tensor.data_type,
                                  raw_data=_external(tensor, folder, where))
@@ -238,6 +276,8 @@ def array(tensor, folder) -> np.ndarray:
 
 def _external(tensor, folder, where):
     entries = {entry.key: entry.value for entry in tensor.external_data}
+    if "\0" in entries.get("location", ""):
+        raise ModelError(f"{where} is in a file whose name holds a NUL")
     target = (folder / entries.get("location", "")).resolve()
     if not target.is_relative_to(folder.resolve()) or not target.is_file():
         raise ModelError(f"{where} is in the file {entries.get('location', '')!r}, which is not "

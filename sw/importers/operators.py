@@ -13,6 +13,8 @@ from sw.importers.onnx_file import CUSTOM, ModelError, Node
 
 MOST = 2 ** 27              # elements that a constant may have
 
+onnxruntime.set_default_logger_severity(4)      # what it refuses is told by the error it raises
+
 
 class Operators:
     """Runs nodes of ``opset``; what it has prepared for a node it keeps."""
@@ -30,7 +32,10 @@ class Operators:
         if node.domain in CUSTOM:
             if node.op not in QONNX:
                 raise ModelError(f"{node}: there is no such operator of {node.domain} here")
-            return [QONNX[node.op](attributes, *inputs)]
+            if any(x is not None and x.dtype.kind != "f" for x in inputs):
+                raise ModelError(f"{node} reads numbers that are no floats; put a Cast before it")
+            with np.errstate(all="ignore"):     # what becomes infinite is noticed by its user
+                return [QONNX[node.op](attributes, *inputs)]
         key = (node.proto.SerializeToString(), repr(attributes),
                tuple(x is not None and (x.dtype.str, x.ndim) for x in inputs))
         if key not in self._sessions:

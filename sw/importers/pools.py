@@ -23,9 +23,9 @@ def max_pool(b, node):
                                      grows=True))
 
 
-def largest(b, node, signal, kernel, stride, pads):
-    """A MaxPool of the integers that the signal rises with."""
-    source, value = risen(b, node, signal)
+def largest(b, node, signal, kernel, stride, pads, where=None):
+    """A MaxPool of the integers that the signal rises with; for ``where`` see :func:`image`."""
+    source, value = risen(b, node, signal, where)
     x = b.tensors[source]
     if signal.border:
         pads, filling = padding(node, signal, pads, signal.border[4])
@@ -34,31 +34,27 @@ def largest(b, node, signal, kernel, stride, pads):
             raise ModelError(f"{node}: the Pad before it takes part in the maximum; use the "
                              f"pool's own padding")
     name = b.add(MaxPool(b.name(node), (source,), kernel, stride, pads))
-    out = Signal(node.outputs[0], name, places(b.tensors[name], signal.where.ndim), value)
+    out = Signal(node.outputs[0], name, places(b.tensors[name], _rank(signal, where)), value)
     b.signals[out.name] = out
     b.became[node] = f"MaxPool {name}"
     if (plain := affine(value)) and np.all(plain[0] != 0):
         b.tap(name, out, *plain)
 
 
-def risen(b, node, signal):
+def risen(b, node, signal, where):
     """A tensor in whose integers the signal's values rise, in the order of the file's image, and
     the values as an expression over it."""
     plain = affine(signal.value)
     rises = plain is not None and bool(np.all(plain[0] > 0))
     if rises or grid(signal.value) is not None or signal.source not in b.tensors:
-        x, _ = image(b, node, signal)
-        signal = replace(signal, source=x.source,
-                         value=leaf(x.scale, x.offset, b.dtype(signal)))
-        rises = bool(np.all(x.scale > 0))
-    else:
-        channels = channel_order(b, node, signal)
-        if channels is not None:
-            name = b.add(Select(b.name(node, "order"), (signal.source,), channels))
-            signal = replace(signal, source=name,
-                             value=over(signal.value, lambda array: array[channels]))
-    if not rises:
-        signal = turned(b, node, signal)
+        x, _ = image(b, node, signal, where)
+        return x.source, leaf(x.scale, x.offset, b.dtype(signal))
+    channels = channel_order(b, node, signal if where is None else replace(signal, where=where))
+    if channels is not None:
+        name = b.add(Select(b.name(node, "order"), (signal.source,), channels))
+        signal = replace(signal, source=name,
+                         value=over(signal.value, lambda array: array[channels]))
+    signal = turned(b, node, signal)
     return signal.source, signal.value
 
 
@@ -92,20 +88,24 @@ def average_pool(b, node):
     mean(b, node, signal, kernel, stride, pads)
 
 
-def mean(b, node, signal, kernel, stride, pads):
-    total(b, node, signal, kernel, stride, pads, count=math.prod(kernel))
+def mean(b, node, signal, kernel, stride, pads, where=None):
+    total(b, node, signal, kernel, stride, pads, where, count=math.prod(kernel))
 
 
-def total(b, node, signal, kernel, stride, pads, *, count=1):
-    """A SumPool, whose sums are divided by ``count``."""
+def total(b, node, signal, kernel, stride, pads, where=None, *, count=1):
+    """A SumPool, whose sums are divided by ``count``; for ``where`` see :func:`image`."""
     pads, filling = padding(node, signal, pads)
-    x, _ = image(b, node, signal)
+    x, _ = image(b, node, signal, where)
     if any(pads) and level_of(node, x, filling) != 0:
         raise ModelError(f"{node} pads with {filling:g}, which is not the 0 of its input's "
                          f"integers; pool without padding")
     name = b.add(SumPool(b.name(node), (x.source,), kernel, stride, pads))
-    b.result(node, name, places(b.tensors[name], signal.where.ndim), x.scale / count,
-             x.offset * (math.prod(kernel) / count), b.dtype(signal))
+    b.result(node, name, places(b.tensors[name], _rank(signal, where)), x.scale / count,
+             x.offset * (math.prod(kernel) / count), b.dtype(signal), count=count)
+
+
+def _rank(signal, where):
+    return (signal.where if where is None else where).ndim
 
 
 def over_pixels(pool):
@@ -126,8 +126,8 @@ def over_pixels(pool):
         shape = b.tensors[signal.source].shape if signal.source in b.tensors else ()
         if len(shape) == 3 and where.size == math.prod(shape):
             where = where.reshape(1, -1, *shape[:2])    # pixels may be in a row
-        pool(b, node, replace(signal, where=where), where.shape[2:] if where.ndim == 4 else
-             (1, *where.shape[2:]), (1, 1), NO_PADS)
+        kernel = where.shape[2:] if where.ndim == 4 else (1, *where.shape[2:])
+        pool(b, node, signal, kernel, (1, 1), NO_PADS, where)
         after = [n for axis, n in enumerate(before) if axis in kept or axis == 0] if (
             not node.attributes.get("keepdims", 1)) else [
             1 if axis in axes else n for axis, n in enumerate(before)]

@@ -107,6 +107,8 @@ def planes_of(b, node, rows, x, parts):
 
     The scale and offset of ``x`` are those of all, of each column, or (rows, columns).
     """
+    if rows.dtype.kind == "b":
+        raise ModelError(f"{node}: its weights are truth values; Cast them")
     if rows.dtype.kind != "f":
         rows = rows.astype(np.float64)
         parts = parts and [part.map(lambda x: x.astype(np.float64)) for part in parts]
@@ -120,6 +122,10 @@ def planes_of(b, node, rows, x, parts):
     try:
         planes, scale = weighting.planes(given, parts if uniform else None)
     except ValueError as error:
+        if not uniform:
+            raise ModelError(f"{node}: its weights times the scales of its input's channels are "
+                             f"multiples of no one number; quantize its input with one scale, or "
+                             f"with scales that are powers of two apart") from None
         raise ModelError(f"{node}: its weights: {error}") from None
     return planes, scale * first[:, 0], offset
 
@@ -128,6 +134,8 @@ def add_bias(b, node, bias):
     """Add a bias to the result of a node that has one."""
     signal = b.signals[node.outputs[0]]
     channels = b.tensors[signal.source].channels
+    if not np.isfinite(bias).all():
+        raise ModelError(f"{node}: its biases hold NaN or infinity")
     if bias.size not in (1, channels):
         raise ModelError(f"{node}: {bias.size} biases for {channels} outputs")
     proto = type(node.proto)(op_type="Add", input=["product", "bias"],
@@ -137,7 +145,7 @@ def add_bias(b, node, bias):
     if bias.dtype != signal.value.dtype:
         bias = bias.astype(signal.value.dtype)
     # The file shows the sum with the bias.
-    b.taps.append(replace(kept, offset=kept.offset + bias.astype(np.float64)))
+    b.tap(kept.layer, signal, kept.scale, kept.offset + bias.astype(np.float64))
     b.signals[node.outputs[0]] = replace(
         signal, value=Step(Node(proto, {}), (signal.value, bias), {}))
 

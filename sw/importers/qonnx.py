@@ -14,17 +14,28 @@ from pathlib import Path
 
 import numpy as np
 
-from sw.importers import decision, elementwise, images, inputs, joins, pools, products, shapes
+from sw.importers import (
+    decision,
+    elementwise,
+    images,
+    inputs,
+    joins,
+    pools,
+    products,
+    schema,
+    shapes,
+)
 from sw.importers.builder import Builder
 from sw.importers.inputs import Reading
-from sw.importers.onnx_file import CUSTOM, Graph, ModelError, Node, read
+from sw.importers.onnx_file import CUSTOM, DAMAGE, Graph, ModelError, Node, read, told
 from sw.importers.operators import MOST, Operators, limits
 from sw.importers.signal import Decision, Tap
 from sw.importers.weights import Part
 from sw.network import ArgMax, Network, NetworkError
 
 HANDLERS = (shapes.HANDLERS | products.HANDLERS | images.HANDLERS | pools.HANDLERS
-            | joins.HANDLERS | decision.HANDLERS | dict.fromkeys(elementwise.NAMES, elementwise.elementwise))
+            | joins.HANDLERS | decision.HANDLERS
+            | dict.fromkeys(elementwise.NAMES, elementwise.elementwise))
 MOVED = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast",
          "Shape")
 PADDED = ("Conv", "ConvInteger", "AveragePool", "MaxPool")
@@ -32,8 +43,6 @@ CONSTANT = elementwise.NAMES | {      # operators on constants that are carried 
     "Concat", "Constant", "ConstantOfShape", "Expand", "Flatten", "Gather", "MatMul", "ReduceMax",
     "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Reshape", "Shape", "Size", "Slice",
     "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
-DAMAGE = (ValueError, TypeError, IndexError, KeyError, ArithmeticError, AttributeError,
-          MemoryError)      # what a damaged file may lead to
 ADVICE = {
     "DynamicQuantizeLinear": "its scale depends on the data; quantize statically",
     "QLinearMatMul": "export with QuantizeLinear and DequantizeLinear nodes (QDQ) instead",
@@ -93,12 +102,16 @@ def load(path, *, input: str | None = None, pixel: tuple[float, float] | None = 
         b = Builder(graph, dataset)
         inputs.read_input(b, input, pixel)
         for node in graph.nodes:
-            _read(b, node)
+            if b.used & set(node.outputs):
+                _read(b, node)
         return _finished(b, name, output, labels, path)
     except (ModelError, NetworkError) as error:
         raise ModelError(f"{path}: {error}") from None
-    except (*DAMAGE, RecursionError) as error:
-        raise ModelError(f"{path}: its output cannot be read: {_what(error)}") from None
+    except RecursionError:
+        raise ModelError(f"{path}: its output is that of too many operators in a row without a "
+                         f"quantizer or layer between them") from None
+    except DAMAGE as error:
+        raise ModelError(f"{path}: its output cannot be read: {told(error)}") from None
 
 
 def _finished(b, name, output, labels, path):
@@ -114,14 +127,27 @@ def _finished(b, name, output, labels, path):
     dataset = b.dataset or b.graph.metadata.get("dataset")
     if dataset and b.reading.mode == "raw":
         provenance["dataset"] = dataset
-    network = Network(name, b.tensors["input"], tuple(b.layers), labels, provenance)
-    return Import(network, b.graph, b.operators, b.reading, b.where, tuple(b.taps), decided,
+    layers = _read_by_last(b.layers)
+    network = Network(name, b.tensors["input"], layers, labels, provenance)
+    taps = tuple(tap for tap in b.taps if tap.layer in network.tensors)
+    return Import(network, b.graph, b.operators, b.reading, b.where, taps, decided,
                   tuple((node, b.became[node]) for node in b.graph.nodes), tuple(b.notes))
+
+
+def _read_by_last(layers):
+    """The layers that the last one depends on: of others, say, only the shape is used."""
+    read, kept = {layers[-1].name}, []
+    for layer in reversed(layers):
+        if layer.name in read:
+            read.update(layer.inputs)
+            kept.append(layer)
+    return tuple(reversed(kept))
 
 
 def _read(b: Builder, node: Node) -> None:
     """One node of the walk; raises ModelError that names it."""
     try:
+        schema.check(node, b.graph.opset)
         if all(name in b.constants for name in node.inputs if name):
             _fold_constant(b, node)
             return
@@ -141,7 +167,7 @@ def _read(b: Builder, node: Node) -> None:
         raise ModelError(f"{node} is one of too many operators in a row without a quantizer or "
                          f"layer between them") from None
     except DAMAGE as error:
-        raise ModelError(f"{node} cannot be read: {_what(error)}") from None
+        raise ModelError(f"{node} cannot be read: {told(error)}") from None
 
 
 def _check_use(b, node):
@@ -167,9 +193,10 @@ def _fold_constant(b, node):
     if node.op == "Constant":
         results = [_constant(node)]
     else:
-        size = _size(node, values)
-        if size > MOST:
-            raise ModelError(f"{node} makes {size:,.0f} constants, more than {MOST:,}")
+        b.spent += _size(node, values)
+        if b.spent > MOST:
+            raise ModelError(f"{node} makes {_size(node, values):,.0f} constants; all nodes "
+                             f"together may make {MOST:,}")
         with np.errstate(all="ignore"):
             results = b.operators.run(node, values)
     for out, value in zip(node.outputs, results, strict=False):
@@ -193,7 +220,7 @@ def _size(node, values):
             return float(given[0].size) * given[1].size
         case "Gather":
             return float(given[0].size) * given[1].size
-        case _ if node.op in elementwise.NAMES:
+        case _ if node.op in elementwise.NAMES - elementwise.CONSTANTS:
             shape = np.broadcast_shapes(*(value.shape for value in given))
             return float(np.prod(shape, dtype=float))
     return float(sum(value.size for value in given))
@@ -235,10 +262,6 @@ def _constant(node):
         if name in node.attributes:
             return np.asarray(node.attributes[name], dtype)
     raise ModelError(f"{node} holds no numbers")
-
-
-def _what(error):
-    return f"{type(error).__name__}: {str(error).strip() or 'no details'}"
 
 
 def _of(node):

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from sw.importers.expression import affine, over
+from sw.importers.expression import affine, grid, leaf, over
 from sw.importers.onnx_file import ModelError
 from sw.network import Select
+
+AXES = 8            # of a tensor
+LARGEST = 2 ** 24   # elements that a Gather may give
 
 
 def moved(b, node, where):
@@ -30,7 +33,8 @@ def reshape(b, node):
 
 def flatten(b, node):
     where = b.signals[node.inputs[0]].where
-    axis = node.attributes.get("axis", 1) % (where.ndim + 1)
+    axis = node.attributes.get("axis", 1)
+    axis += where.ndim if axis < 0 else 0
     moved(b, node, where.reshape(math.prod(where.shape[:axis]), -1))
 
 
@@ -44,6 +48,8 @@ def axes_of(b, node):
     axes = node.attributes.get("axes")
     if axes is None and (given := b.constant(node, 1, "axes")) is not None:
         axes = given.ravel().tolist()
+    if axes is not None and len(axes) > AXES:
+        raise ModelError(f"{node} has {len(axes):,} axes, more than {AXES}")
     return axes
 
 
@@ -75,6 +81,9 @@ def gather(b, node):
         raise ModelError(f"{node} looks up a table by the input; export it as a layer")
     where = b.signals[node.inputs[0]].where
     indices = b.constant(node, 1, "indices")
+    if where.size * indices.size > LARGEST:
+        raise ModelError(f"{node} takes {indices.size:,} times from {where.size:,} elements, more "
+                         f"than {LARGEST:,} in all")
     moved(b, node, np.take(where, indices.astype(np.int64),
                               node.attributes.get("axis", 0)))
 
@@ -90,8 +99,7 @@ def slice_(b, node):
     cut = [slice(None)] * where.ndim
     for k, (start, end) in enumerate(zip(starts, ends, strict=True)):
         stride = strides[k] if strides else 1
-        stop = None if stride < 0 and end <= -where.shape[axes[k] if axes else k] - 1 else end
-        cut[axes[k] if axes else k] = slice(start, stop, stride)
+        cut[axes[k] if axes else k] = slice(start, end, stride)
     moved(b, node, where[tuple(cut)])
 
 
@@ -105,6 +113,10 @@ def split(b, node):
         count = len(node.outputs)
         each = -(-signal.where.shape[axis] // count)
         sizes = [each] * (count - 1) + [signal.where.shape[axis] - each * (count - 1)]
+    if len(sizes) != len(node.outputs) or min(sizes) < 0 or (
+            sum(sizes) != signal.where.shape[axis]):
+        raise ModelError(f"{node} splits {signal.where.shape[axis]} channels into "
+                         f"{str(sizes)[:60]}")
     parts = np.split(signal.where, np.cumsum(sizes)[:-1], axis)
     for name, where in zip(node.outputs, parts, strict=True):
         if name in b.used:
@@ -136,6 +148,10 @@ def select(b, node, name, where):
             len(np.unique(where)) != where.size):
         raise ModelError(f"{node} crops or repeats pixels; hardware keeps or drops whole "
                          f"channels")
+    if grid(signal.value) is not None:
+        found = b.integers(signal, node)        # once for all selections
+        signal = replace(signal, source=found.source,
+                         value=leaf(found.scale, found.offset, b.dtype(signal)))
     layer = b.add(Select(b.name(node), (signal.source,), kept))
     place = np.searchsorted(kept, where % x.channels) + where // x.channels * len(kept)
     value = over(signal.value, lambda array: array[kept])

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sw.alphabet import Codebook, Pow2, Vectors
+from sw.alphabet import Codebook, Pow2, Ternary, Vectors
 from sw.decompose import decompose
 from sw.planes import Plane
 
@@ -33,17 +33,38 @@ def planes(rows: np.ndarray, parts: list[Part] | None
     """
     if parts and (found := _summed(rows, parts)):
         return found
-    try:
-        q = decompose(rows)
-    except ValueError as error:
-        raise ValueError(_ungridded(rows, str(error))) from None
-    for plane in q.planes:
-        match plane.alphabet:
-            case Codebook(table) | Vectors(table) if table.dtype.kind == "f":
-                raise ValueError(_ungridded(rows, f"they have {table.size} levels that are no "
-                                                  f"multiples of one number"))
+    found, why = [], ""
+    for per in ("tensor", "channel"):
+        try:
+            q = decompose(rows, per=per)
+        except ValueError as error:
+            why = str(error)
+            continue
+        if any(plane.alphabet.table.dtype.kind == "f" for plane in q.planes
+               if isinstance(plane.alphabet, Codebook | Vectors)):
+            why = f"they have {np.unique(rows).size} levels that are no multiples of one number"
+        else:
+            found.append(q)
+    if not found:
+        raise ValueError(_ungridded(rows, why))
+    q = min(found, key=lambda q: q.bits_per_weight)
     scale = np.broadcast_to(q.scale, len(rows)).astype(np.float64)
-    return q.planes, np.where(scale > 0, scale, 1.0)
+    live = scale > 0
+    if not live.any():
+        zeros = np.zeros(rows.shape, np.int8)
+        return (Plane(Ternary(), zeros, np.ones(len(rows), np.int64)),), np.ones(len(rows))
+    return tuple(_cleared(plane, live) for plane in q.planes), np.where(live, scale, 1.0)
+
+
+def _cleared(plane, live):
+    """The plane with zeros in the rows that are not ``live``, whose codes may be any."""
+    if live.all():
+        return plane
+    if isinstance(plane.alphabet, Codebook):
+        table = np.append(plane.alphabet.table, 0)
+        codes = np.where(live[:, None], plane.codes, len(table) - 1)
+        return Plane(Codebook(table), codes, plane.coefficients)
+    return Plane(plane.alphabet, plane.codes, np.where(live, plane.coefficients, 0))
 
 
 def _ungridded(rows, why):

@@ -22,7 +22,7 @@ from amaranth.lib.wiring import In, Out
 from rich.console import Console
 from rich.table import Table
 
-from boards import ecp5, toolchain
+from boards import ecp5, ice40, toolchain
 from hw.pe import bit_planes, booth, mac, shift, ternary, xnor
 from hw.popcount import Popcount, cells
 from tests.bench import record
@@ -122,16 +122,17 @@ class Device:
 
 
 DEVICES = (
-    Device("iCE40UP5K", 4400, 8, 1, True, lambda dsp: toolchain.synthesize(
+    Device("iCE40UP5K", 4400, 8, 1, True, lambda dsp: ice40.synthesize(
         FOLDER, top="top", sources=["top.v"], dsp=dsp),
-        lambda seed: toolchain.place_and_route(
+        lambda seed: ice40.place_and_route(
             FOLDER, top="top", options=["--up5k", "--package", "sg48", "--pcf-allow-unconstrained"],
             constraints="", megahertz=100, seed=seed)),
     Device("ECP5-25F", 3000, 28, 0, False, lambda dsp: ecp5.synthesize(
         FOLDER, top="top", sources=["top.v"], dsp=dsp),
         lambda seed: ecp5.place_and_route(
             FOLDER, top="top", options=["--25k", "--package", "CABGA381",
-                                        "--lpf-allow-unconstrained"], megahertz=100, seed=seed)),
+                                        "--lpf-allow-unconstrained"],
+            constraints="", megahertz=100, seed=seed)),
 )
 
 

@@ -1,4 +1,4 @@
-"""The golden model beside the executors of its file: ``python -m tests.bench.golden TFC_1W1A.onnx``.
+"""The golden model beside the executors of its file: ``python -m tests.bench.golden FILE``.
 
 Runs packaged MNIST frames through the imported network, through qonnx's executor (frame by frame,
 as a file with a fixed batch of one is run, and all at once), and through onnxruntime with the

@@ -13,7 +13,7 @@ from amaranth.back import verilog
 from rich.console import Console
 from rich.table import Table
 
-from boards import toolchain
+from boards import ice40
 from boards.icebreaker import Icebreaker
 from hw.popcount import Popcount
 from tests.bench import record
@@ -52,10 +52,10 @@ def measure(folder, width, plain):
     design = Measured(width, plain)
     (folder / "top.v").write_text(verilog.convert(
         design, name="top", ports=[design.x, design.w, design.count]))
-    toolchain.synthesize(folder, top="top", sources=["top.v"])
+    ice40.synthesize(folder, top="top", sources=["top.v"])
     options = [*Icebreaker.NEXTPNR, "--pcf-allow-unconstrained"]
-    runs = [toolchain.place_and_route(folder, top="top", options=options, constraints="",
-                                      megahertz=100, seed=seed) for seed in SEEDS]
+    runs = [ice40.place_and_route(folder, top="top", options=options, constraints="",
+                                  megahertz=100, seed=seed) for seed in SEEDS]
     cells = (runs[0].used["LUT4"] - 2 * width) / width
     return {"cells_per_bit": round(cells, 4), "fmax": [run.fmax for run in runs]}
 

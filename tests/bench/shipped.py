@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from boards import toolchain
+from boards import ice40, toolchain
 from boards.icebreaker import Icebreaker
 from hw import build
 from hw.errors import ToolFailed
@@ -52,7 +52,7 @@ def seeds(folder, count):
         if seed in reached:
             continue
         try:
-            reached[seed] = toolchain.place_and_route(
+            reached[seed] = ice40.place_and_route(
                 work, top="top", options=Icebreaker.NEXTPNR, constraints=pins, megahertz=clock,
                 seed=int(seed)).fmax
         except ToolFailed:
@@ -69,10 +69,9 @@ def over_the_wire(network, folder, frames):
     return int((np.asarray(answers) == network.run(frames)[:, 0]).sum())
 
 
-def measure(arch, options):
-    """Build one network and measure it."""
-    folder = Path("build/bench-shipped") / arch
-    if build.main(["--arch", arch, "-o", str(folder)]):
+def measure(folder, arguments, options):
+    """Build one network into ``folder`` with arguments of hw.build, and measure it."""
+    if build.main([*arguments, "-o", str(folder)]):
         raise SystemExit("the build failed")
     report = json.loads((folder / "report.json").read_text())
     network = Network.load(folder / "network.npz")
@@ -112,22 +111,32 @@ def measure(arch, options):
     }
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.shipped")
+def options_of(name):
+    """A parser of what all such benchmarks take."""
+    parser = argparse.ArgumentParser(prog=f"python -m tests.bench.{name}")
     parser.add_argument("--data", metavar="DIR", help="folder of the IDX files of MNIST")
     parser.add_argument("--seeds", metavar="N", type=int, default=3,
                         help="seeds of place and route (default: %(default)s)")
     parser.add_argument("--board-frames", metavar="N", type=int, default=100,
                         help="frames through the simulated board (default: %(default)s)")
-    options = parser.parse_args()
-    results = {arch: measure(arch, options) for arch in build.ZOO}
+    return parser
+
+
+def main():
+    options = options_of("shipped").parse_args()
+    show("shipped", {arch: measure(Path("build/bench-shipped") / arch, ["--arch", arch], options)
+                     for arch in build.ZOO})
+
+
+def show(name, results):
+    """Print the results, a column each, and write them as ``name.json``."""
     table = Table("figure", *results)
     for name, value in record.machine().items():
         table.add_row(name, str(value))
     for name in next(iter(results.values())):
         table.add_row(name, *(str(result[name]) for result in results.values()))
     Console().print(table)
-    record.write("shipped", results)
+    record.write(name, results)
 
 
 if __name__ == "__main__":

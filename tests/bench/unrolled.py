@@ -19,7 +19,7 @@ from da4ml.trace import FixedVariableArrayInput, HWConfig, comb_trace
 from rich.console import Console
 from rich.table import Table
 
-from boards import toolchain
+from boards import ice40, toolchain
 from boards.icebreaker import Icebreaker
 from hw.unrolled import Unrolled
 from tests.bench import record
@@ -115,8 +115,8 @@ def fmax():
         design = _Shifted(Unrolled(matrix=matrix, shape=signed(8), adders_per_stage=adders))
         (folder / "top.v").write_text(verilog.convert(design, name="top",
                                                       ports=[design.i, design.o]))
-        toolchain.synthesize(folder, top="top", sources=["top.v"])
-        found[adders] = [toolchain.place_and_route(
+        ice40.synthesize(folder, top="top", sources=["top.v"])
+        found[adders] = [ice40.place_and_route(
             folder, top="top", options=[*Icebreaker.NEXTPNR, "--pcf-allow-unconstrained"],
             constraints="", megahertz=60, seed=seed).fmax for seed in (1, 2)]
     return found

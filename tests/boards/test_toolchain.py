@@ -1,6 +1,6 @@
 import pytest
 
-from boards import toolchain
+from boards import ice40, toolchain
 from hw.errors import ToolFailed, UserError
 
 HEAD = "Info: Routing..\nInfo: Setting up routing queue.\nInfo: Routing 1000 arcs.\n"
@@ -11,7 +11,7 @@ HEAD = "Info: Routing..\nInfo: Setting up routing queue.\nInfo: Routing 1000 arc
 def test_a_router_that_goes_round_in_circles_is_told_by_its_iterations(iterations, stuck):
     lines = "".join(f"Info: {count:10} |      900      100 |   99   10 |   784|  0.1   1.0|\n"
                     for count in iterations)
-    assert toolchain._livelocked(HEAD + lines) is stuck
+    assert ice40._livelocked(HEAD + lines) is stuck
 
 
 def test_a_stuck_tool_is_ended(tmp_path):
@@ -22,10 +22,13 @@ def test_a_stuck_tool_is_ended(tmp_path):
 def test_verilog_that_is_wrong_is_reported_with_yosys_own_words(tmp_path):
     (tmp_path / "top.v").write_text("module top(; endmodule")
     with pytest.raises(ToolFailed, match=r"^yosys failed: top\.v:1: ERROR: syntax error.*; see "):
-        toolchain.synthesize(tmp_path, top="top", sources=["top.v"])
+        ice40.synthesize(tmp_path, top="top", sources=["top.v"])
 
 
-def test_a_design_too_large_for_the_device_is_the_users_to_change(tmp_path):
+@pytest.mark.parametrize("said", [
+    "Unable to place cell 'x', no BELs remaining",
+    "Unable to find legal placement for all cells, design is probably at utilisation limit.",
+])
+def test_a_design_too_large_for_the_device_is_the_users_to_change(tmp_path, said):
     with pytest.raises(UserError, match="^the design does not fit the device"):
-        toolchain._explain("nextpnr-ice40", "ERROR: Unable to place cell 'x', no BELs remaining",
-                           tmp_path / "log")
+        toolchain._explain("nextpnr", f"ERROR: {said}", tmp_path / "log")

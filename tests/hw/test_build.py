@@ -36,7 +36,8 @@ def refused(capsys, *arguments):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["--board", "nexys"], "error: --board nexys: boards are icebreaker"),
+    (["--board", "nexys"], ("error: --board nexys: boards are icebreaker, ulx3s-12f, ulx3s-25f, "
+                            "ulx3s-45f, ulx3s-85f")),
     (["--style", "rolled"], "error: --style rolled: styles are folded, unrolled"),
     (["--arch", "float"], "error: --arch float: number systems are xnor, ternary, shift"),
     (["--verify", "netlist"], "error: --verify netlist: it is none or rtl"),
@@ -60,6 +61,15 @@ def test_wrong_options_are_one_sentence(capsys, arguments, message, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     assert refused(capsys, *arguments) == message
     assert not list(tmp_path.rglob("*.bin"))
+
+
+def test_boards_are_listed_with_what_they_have(capsys):
+    assert build.main(["--list-boards"]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == ["board", "device", "LUT4", "block", "RAMs", "clock", "link"]
+    assert [line.split()[0] for line in lines] == list(build.BOARDS)
+    assert re.search(r"icebreaker +iCE40UP5K +4,400 of 5,280 +30 × 4 kbit +≤ 40\.5 MHz +FT2232H, "
+                     r"3 Mbaud", lines[0])
 
 
 def test_a_file_that_is_no_network_is_refused(capsys, tmp_path):

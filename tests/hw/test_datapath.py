@@ -74,6 +74,19 @@ def test_planes_whose_coefficients_differ_by_a_power_of_two_share_an_element():
     assert [len(way.terms) for way in datapaths(far, x)] == [2, 2]
 
 
+@pytest.mark.parametrize("element, kind", [
+    (Bipolar(), alphabet.Bipolar()), (Bipolar(), alphabet.Ternary()), (UInt(2), alphabet.Bipolar()),
+    (Planes((1, 3)), alphabet.Bipolar()), (UInt(4), alphabet.Integer(-8, 7)),
+], ids=str)
+def test_elements_that_count_are_made_for_the_carry_cells(element, kind):
+    layer = Dense("dense", ("input",), (plane(kind),))
+    for raw in (True, False):
+        ways = datapaths(layer, Tensor.full(element, (COLUMNS,)), raw_operands=raw)
+        made = [part.unit(3).make() for way in ways for part in way.parts
+                if {"xnor", "gated xnor", "bit planes"} & {part.name}]
+        assert made and all(pe.raw_operands == raw for pe in made)
+
+
 @pytest.mark.parametrize("element", [UInt(3), Int(3), Bipolar()], ids=str)
 def test_sums_have_exactly_the_shape_of_their_range(element):
     x, _ = read(Tensor.full(element, (4,)))

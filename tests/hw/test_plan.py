@@ -1,13 +1,30 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hw.datapath import datapaths
 from hw.errors import UserError
+from hw.fabric import ECP5, ICE40
 from hw.plan import plan, unroll
-from hw.stages import Budget
+from hw.stages import Budget, DenseStage
 from sw.alphabet import Integer
 from sw.element import Bipolar, UInt
-from sw.network import ArgMax, Dense, Network, Select, Tensor, Threshold, XnorNetDense
+from sw.network import (
+    Add,
+    ArgMax,
+    Concat,
+    Conv2d,
+    Dense,
+    Flatten,
+    MaxPool,
+    Network,
+    Select,
+    SumPool,
+    Tensor,
+    Threshold,
+    XnorNetDense,
+)
 from sw.planes import Plane, bipolar
 from tests.hw.networks import mixed_networks, random_network
 
@@ -43,6 +60,23 @@ def test_block_rams_go_where_they_save_most(network):
     assert without.blocks == 0 and found.cells < without.cells
 
 
+def test_memories_are_cut_into_the_block_rams_of_the_family(network):
+    on_ecp5 = plan(network, Budget("large", 4000, 20, ECP5), cycles=64)
+    assert 1 <= on_ecp5.blocks < plan(network, BUDGET, cycles=64).blocks
+    assert [stage.slice_bits for stage in on_ecp5.stages if isinstance(stage, DenseStage)] == [
+        36, 36, 36]
+    assert on_ecp5.roofline[0] == 20 * 36
+
+
+def test_estimates_are_scaled_to_the_family(network):
+    def planned(**factors):
+        return plan(network, Budget("test", 9000, 0, replace(ICE40, **factors)), cycles=200)
+
+    once, twice = planned(), planned(elements={"": 2}, scale=2)
+    assert abs(twice.cells - 2 * once.cells) <= 1
+    assert once.cells < planned(elements={"": 1, "xnor": 2}).cells < twice.cells
+
+
 def test_what_does_not_fit_is_said_with_numbers(network):
     with pytest.raises(UserError, match=r"^network random needs about \d+ logic cells, \d+ more "
                                         r"than the 500 that tiny has for it; make its layers "
@@ -68,8 +102,8 @@ def test_too_few_cycles_are_refused_with_the_fewest(network):
         plan(network, BUDGET, cycles=1)
 
 
-def chain(*layers, element=None):
-    return Network("refused", Tensor.full(element or UInt(8), (4,)), layers)
+def chain(*layers, element=None, shape=(4,)):
+    return Network("refused", Tensor.full(element or UInt(8), shape), layers)
 
 
 W = np.ones((2, 4), int)
@@ -81,10 +115,26 @@ W = np.ones((2, 4), int)
     (chain(Threshold("t", ("input",), np.full((4, 1), 9), np.zeros(4, bool), Bipolar()),
            ArgMax("a", ("input",))),
      r"^layer a: hardware is a chain of layers, but it reads input and follows t$"),
+    (chain(Select("s", ("input",), np.arange(4)), Add("a", ("s", "input"))),
+     r"^layer a: a Add has no hardware yet; the golden model runs it$"),
+    (chain(Concat("c", ("input", "input"))),
+     r"^layer c: a Concat has no hardware yet; the golden model runs it$"),
+    (chain(Conv2d("conv1", ("input",), (bipolar(W[:, :3]),), (1, 1)), shape=(2, 2, 3)),
+     r"^layer conv1: a Conv2d has no hardware yet; the golden model runs it$"),
+    (chain(MaxPool("p", ("input",), (1, 1), (1, 1)), shape=(2, 2, 3)),
+     r"^layer p: a MaxPool has no hardware yet; the golden model runs it$"),
+    (chain(SumPool("p", ("input",), (1, 1), (1, 1)), shape=(2, 2, 3)),
+     r"^layer p: a SumPool has no hardware yet; the golden model runs it$"),
+    (chain(Flatten("f", ("input",)), shape=(2, 2, 3)),
+     r"^layer f: a Flatten has no hardware yet; the golden model runs it$"),
+    (chain(Select("s", ("input",), np.arange(3)), shape=(2, 2, 3)),
+     r"^network refused: images, uint8\[2, 2, 3\], have no hardware yet; the golden model runs"),
 ])
 def test_what_has_no_hardware_is_refused_by_name(network, message):
     with pytest.raises(UserError, match=message):
         plan(network, BUDGET)
+    with pytest.raises(UserError, match=message):
+        unroll(network, BUDGET, megahertz=40)
 
 
 @pytest.mark.parametrize("name, message", [

@@ -5,7 +5,7 @@ import pytest
 from amaranth import signed, unsigned
 
 from hw.unroll.sharing import shared
-from hw.unrolled import Unrolled, adders_per_stage, cells
+from hw.unrolled import Unrolled, cells
 from tests.hw.components import offers_before_ready_and_holds, play
 
 RNG = np.random.default_rng(0)
@@ -56,10 +56,6 @@ def test_the_graph_is_the_matrix_with_no_more_adders_than_its_digits(name):
 def test_rows_share_what_they_have_in_common():
     graph = shared(((1, 1, 1, 0), (1, 1, 0, 1), (-1, -1, 0, 1), (2, 2, 2, 0)), lo=0, hi=255)
     assert len(graph.sums) == 4      # the first pair once, and its double for nothing
-
-
-def test_a_faster_clock_leaves_time_for_fewer_adders():
-    assert [adders_per_stage(mhz) for mhz in (12, 40.5, 50, 61, 200)] == [3, 3, 2, 1, 1]
 
 
 def test_more_registers_and_weights_take_more_cells():

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from boards import toolchain
 from boards.icebreaker import Icebreaker
 from boards.top import Top
+from boards.ulx3s import Ulx3s85F
 from hw.errors import ToolFailed
 from sim.board import SimulatedBoard
 from sw import wire
@@ -69,11 +70,12 @@ def checksum(frames, lanes):
 
 class Design:
     """A design for the board, and what it computes."""
-    def __init__(self, folder, *, limit_hz, lanes, delay=0):
+    def __init__(self, folder, *, limit_hz, lanes, delay=0, board=Icebreaker):
         self.folder = folder
         self.lanes = lanes
-        platform = Icebreaker(limit_hz=limit_hz)
+        platform = board(limit_hz=limit_hz)
         self.clock_hz = platform.clock_hz
+        self.clock = f"{platform.default_clk}_0__io"
         accelerator = Checksum(elements=ELEMENTS, lanes=lanes, delay=delay)
         verilog, _ = toolchain.elaborate(platform, Top(
             accelerator=accelerator, digest=DIGEST, elements=ELEMENTS, clock_hz=self.clock_hz))
@@ -81,7 +83,7 @@ class Design:
 
     def board(self, *, limit=2_000_000):
         return SimulatedBoard([self.folder / "top.v"], self.folder, clock_hz=self.clock_hz,
-                              limit=limit)
+                              clock=self.clock, limit=limit)
 
     def classes(self, frames):
         return checksum(frames, self.lanes)
@@ -97,6 +99,14 @@ def test_the_driver_runs_unchanged(design):
         identity = driver.identify()
         np.testing.assert_array_equal(driver.classify(FRAMES), design.classes(FRAMES))
     assert identity == wire.Identity(bytes.fromhex(DIGEST)[:8], ELEMENTS, 19_875)
+
+
+def test_so_it_does_on_an_ecp5(tmp_path):
+    design = Design(tmp_path, limit_hz=64e6, lanes=4, board=Ulx3s85F)
+    with design.board() as port, Board(port, timeout=60) as driver:
+        identity = driver.identify()
+        np.testing.assert_array_equal(driver.classify(FRAMES), design.classes(FRAMES))
+    assert identity == wire.Identity(bytes.fromhex(DIGEST)[:8], ELEMENTS, 63_889)
 
 
 def exchange(port, line, count):

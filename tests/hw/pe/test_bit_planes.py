@@ -15,12 +15,12 @@ from sw.alphabet import Bipolar, Integer
 from tests.hw.pe.rows import draw_x, limits, run, stream
 
 
-def element(simd, x_bits, w_shape, columns):
+def element(simd, x_bits, w_shape, columns, **options):
     """One whose accumulator holds just the sums of ``columns`` products."""
     lo, hi = limits(w_shape)
     most = columns * (2 ** x_bits - 1)
     return BitPlanesPe(simd=simd, x_bits=x_bits, w_bits=w_shape.width, w_signed=w_shape.signed,
-                       shape=Shape.cast(range(most * lo, most * hi + 1)))
+                       shape=Shape.cast(range(most * lo, most * hi + 1)), **options)
 
 
 def play(dut, x, alphabet, weights, rng=None):
@@ -51,7 +51,8 @@ def test_matches_golden(data):
     lo, hi = limits(w_shape)
     x, weights = draw_x(rng, unsigned(x_bits), columns), rng.integers(lo, hi + 1, (rows, columns))
     weights[0] = rng.choice([lo, hi])
-    sums = play(element(simd, x_bits, w_shape, columns), x, Integer(lo, hi), weights, rng)
+    dut = element(simd, x_bits, w_shape, columns, raw_operands=data.draw(st.booleans()))
+    sums = play(dut, x, Integer(lo, hi), weights, rng)
     np.testing.assert_array_equal(sums, golden.dense(x, weights))
 
 

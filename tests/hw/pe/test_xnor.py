@@ -76,6 +76,11 @@ def test_operands_that_are_not_raw(simd, columns, seed):
     dut = XnorPe(simd=simd, columns=columns, raw_operands=False)
     np.testing.assert_array_equal(2 * play(dut, False, False, x, weights, rng),
                                   golden.dense(x, weights) + columns)
+    weights[:, ::3] = 0
+    dut = GatedXnorPe(simd=simd, columns=columns, x_ternary=False, w_ternary=True,
+                      raw_operands=False)
+    np.testing.assert_array_equal(2 * play(dut, False, True, x, weights, rng),
+                                  golden.dense(x, weights) + np.count_nonzero(weights, axis=1))
 
 
 @given(st.integers(1, 9), st.integers(1, 40), st.integers(0, 2 ** 32))

@@ -72,6 +72,20 @@ def add_import_options(p) -> None:
                         "digits or mnist")
 
 
+def is_onnx(path) -> bool:
+    """Whether a file is a foreign model, by its suffix."""
+    return Path(path).suffix.lower() in ONNX
+
+
+def refuse_import_options(options) -> None:
+    """Raises ValueError for options of :func:`add_import_options` that have nothing to act on."""
+    for name, default in (("input", None), ("pixel", None), ("result", "decision"),
+                          ("dataset", None)):
+        if getattr(options, name) != default:
+            raise ValueError(f"--{name} says how an ONNX file is read; leave it out for networks "
+                             f"of this format")
+
+
 def _pixel(text):
     if found := re.fullmatch(r"([^,]+)(?:,([^,]+))?", text):
         try:
@@ -100,12 +114,14 @@ def convert(options, console: Console) -> None:
             raise ValueError(f"{output}: there is no folder {output.parent}; make it first")
     if options.frames < 1:
         raise ValueError(f"--frames {options.frames}: it must be 1 or more")
-    if options.model.suffix.lower() in ONNX:
+    if is_onnx(options.model):
         imported, checks = read(options.model, options, options.frames)
         show(imported, checks, console, nodes=options.nodes)
         network = imported.network
     else:
+        refuse_import_options(options)
         network = Network.load(options.model)
+        console.print(layer_table(network))
     if output is None:
         return
     if output.suffix.lower() == ".npz":

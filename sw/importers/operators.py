@@ -123,6 +123,7 @@ def quant(attributes, x, scale, zero, bits):
         if name not in attributes:
             raise ModelError(f"its attribute {name!r} is missing")
     _check_bits(bits)
+    _check_zero(zero)
     signed, narrow = bool(attributes["signed"]), bool(attributes["narrow"])
     y = x / scale + zero
     if signed and np.all(bits == 1):
@@ -142,6 +143,7 @@ def bipolar_quant(attributes, x, scale):
 
 def trunc(attributes, x, scale, zero, bits, *rest):
     """QONNX ``Trunc``: of 5 inputs version 1, which keeps the scale; of 6 version 2."""
+    _check_zero(zero)
     step = rounding(attributes.get("rounding_mode", "FLOOR"))
     y = np.round(x / scale + zero)
     if len(rest) == 1:
@@ -178,6 +180,11 @@ def _check_bits(*bits):
         if not (np.all(np.isfinite(each)) and np.all(each >= 1) and np.all(each <= 32)):
             raise ModelError(f"it quantizes to {np.asarray(each).ravel()[:4]} bits, "
                              f"not 1 to 32")
+
+
+def _check_zero(zero):
+    if not np.all(np.abs(zero) <= 2 ** 24):
+        raise ModelError(f"its zero point is {np.max(np.abs(zero)):.3g}, more than 2^24")
 
 
 QONNX = {"Quant": quant, "IntQuant": quant, "BipolarQuant": bipolar_quant, "Trunc": trunc,

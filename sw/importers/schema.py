@@ -6,9 +6,9 @@ from sw.importers.onnx_file import CUSTOM, ModelError, Node
 # Of QONNX: the least and the most inputs. What it has of attributes is checked where it is used.
 INPUTS = {"Quant": (4, 4), "IntQuant": (4, 4), "BipolarQuant": (2, 2), "Trunc": (5, 6),
           "MultiThreshold": (2, 2)}
-NUMBER = AttributeProto.INT, AttributeProto.FLOAT
-TYPES = {"signed": NUMBER, "narrow": NUMBER, "out_scale": NUMBER, "out_bias": NUMBER,
-         "rounding_mode": (AttributeProto.STRING,), "data_layout": (AttributeProto.STRING,)}
+INT, FLOAT, STRING = AttributeProto.INT, AttributeProto.FLOAT, AttributeProto.STRING
+TYPES = {"signed": (INT,), "narrow": (INT,), "out_scale": (FLOAT, INT), "out_bias": (FLOAT, INT),
+         "rounding_mode": (STRING,), "data_layout": (STRING,)}
 NAMES = {number: name for name, number in AttributeProto.AttributeType.items()}
 
 

@@ -121,7 +121,7 @@ def changed(folder, change):
      "its input 'x' has 0 axes; a batch of vectors, signals or images has 2 to 4"),
     ("a huge input", lambda m: setattr(
         m.graph.input[0].type.tensor_type.shape.dim[1], "dim_value", 2 ** 40),
-     "its input 'x' has 1,099,511,627,776 elements, more than 16,777,216"),
+     "its input 'x' has 1,099,511,627,776 elements, more than 4,194,304"),
     ("too few values", lambda m: m.graph.initializer[3].dims.__setitem__(0, 9),
      ("tensor 'constant_3': its values do not have the shape [9, 3] of float32: cannot reshape "
       "array of size 24 into shape (9,3)")),

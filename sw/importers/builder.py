@@ -91,13 +91,13 @@ class Builder:
         self.tensors[layer.name] = tensor
         return layer.name
 
-    def tap(self, layer, signal, scale, offset):
+    def tap(self, layer, signal, scale, offset, value=None):
         if not (np.abs(offset) <= np.abs(scale) * ROUNDED).all():
             raise ModelError(f"tensor {signal.name!r} is a sum of multiples of "
                              f"{np.min(np.abs(scale)):.3g} and a bias of "
                              f"{np.max(np.abs(offset)):.3g}, in which they are lost by rounding")
         self.taps.append(Tap(layer, signal.name, signal.where, np.asarray(scale),
-                             np.asarray(offset)))
+                             np.asarray(offset), value))
 
     def integers(self, signal, node):
         """The signal as integers, for ``node``: folded into a layer unless it is affine."""

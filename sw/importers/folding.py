@@ -67,7 +67,7 @@ def fold(b, signal, node):
     b.add(layer)
     for step in within:
         b.became[step.node] = f"folded into {type(layer).__name__} {name}"
-    b.tap(name, signal, scale, 0.0)
+    b.tap(name, signal, scale, 0.0, signal.value)
     return Integers(name, signal.where, scale, np.zeros(()))
 
 

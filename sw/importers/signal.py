@@ -49,12 +49,14 @@ class Integers:
 @dataclass(frozen=True, eq=False)
 class Tap:
     """Where the file's executor shows the integers of a layer: in tensor ``name``, as
-    ``scale · n + offset``, each () or (channels,)."""
+    ``scale · n + offset``, each () or (channels,). Of a layer that was folded from an expression
+    over the integers of the layer before, ``value`` is that."""
     layer: str
     name: str
     where: np.ndarray
     scale: np.ndarray
     offset: np.ndarray
+    value: Expression | None = None
 
 
 def element_of(lo: int, hi: int, bipolar: bool) -> Element:

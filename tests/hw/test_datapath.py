@@ -51,7 +51,7 @@ CODEBOOK = alphabet.Codebook(np.array([-3, 0, 4]))
     (Planes((1, 3)), [alphabet.Bipolar()], {"xnor", "lookup, add-subtract"}),
     (Planes((1, 3)), [alphabet.Ternary()], {"gated xnor", "lookup, ternary"}),
     (Int(4), [alphabet.Bipolar(), alphabet.Ternary()], {"add-subtract + ternary"}),
-], ids=str)
+], ids=lambda each: ", ".join(sorted(each)) if isinstance(each, set) else str(each)[:40])
 def test_the_datapaths_of_each_kind_of_weights_and_activations(element, kinds, expected):
     assert names(element, *map(plane, kinds)) == expected
 

@@ -116,7 +116,7 @@ def _count(text):
 
 def build(options, console: Console) -> dict:
     """Build what ``options`` ask for and return the report."""
-    network, board, checks = _inputs(options, console)
+    network, board, imported = _inputs(options, console)
     if options.verify == "rtl":
         verilator.find()
     frames, sample = _frames(network, options.frames)
@@ -138,10 +138,12 @@ def build(options, console: Console) -> dict:
 
     report = {"network": network.name, "digest": network.digest, "board": options.board,
               "version": VERSION, "tools": _versions(board), "plan": plan.report(),
-              "provenance": network.provenance, "import": checks, "simulation": None}
+              "provenance": network.provenance, "import": imported, "simulation": None}
     with Steps(folder, force=options.force, console=console, quiet=options.quiet) as steps:
         with steps.show("generate"):
             _generate(folder, network, plan, verilog)
+            if imported:
+                npz.write_atomic(folder / "import.txt", imported.encode())
         # Simulation and synthesis each keep a processor core busy.
         checking = Worker(lambda: _verify(steps, network, accelerator, verilog, frames, board)) \
             if options.verify == "rtl" else None
@@ -167,8 +169,8 @@ def build(options, console: Console) -> dict:
 
 
 def _inputs(options, console):
-    """The network and the board asked for, and what the comparison of an imported network with
-    its file found, in lines; raises before anything runs."""
+    """The network and the board asked for, and the report of an import; raises before anything
+    runs."""
     if options.arch and options.model:
         raise UserError("--arch names a shipped network and --model another one; give one of them")
     if (options.arch or ARCH) not in ZOO:
@@ -179,15 +181,15 @@ def _inputs(options, console):
         raise UserError(f"--board {options.board}: boards are {', '.join(BOARDS)}")
     if options.verify not in ("none", "rtl"):
         raise UserError(f"--verify {options.verify}: it is none or rtl")
-    checks = []
+    report = None
     if not (options.model and models.is_onnx(options.model)):
         models.refuse_import_options(options)
     if options.model and models.is_onnx(options.model):
         imported, found = models.read(Path(options.model), options, models.FRAMES)
-        network, checks = imported.network, [*imported.notes, *models.summary(found)]
+        network, report = imported.network, models.report(imported, found)
         if not options.quiet:
-            for line in checks:
-                console.print(line, highlight=False, markup=False)
+            for line in (*imported.notes, *models.summary(found)):
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
     elif options.model:
         network = Network.load(options.model)
     else:
@@ -195,7 +197,7 @@ def _inputs(options, console):
         with resources.as_file(shipped) as path:
             network = Network.load(path)
     _fits_link(network)
-    return network, BOARDS[options.board], checks
+    return network, BOARDS[options.board], report
 
 
 def _fits_link(network):

@@ -86,11 +86,13 @@ class Threshold(Layer):
 
     def run(self, x):
         level = golden.threshold(x, self.thresholds, self.flip)
-        match self.element:     # the first two are what the last gives, sooner and in fewer bits
+        match self.element:     # the first ones are what the last gives, sooner and in fewer bits
             case UInt():
                 return level
             case Bipolar():
                 return golden.bipolar(level)
+            case Ternary() | Int():
+                return level - level.dtype.type((self.thresholds.shape[1] + 1) // 2)
         return self.element.decode(self.codes)[level]
 
 

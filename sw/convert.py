@@ -2,6 +2,7 @@
 
 An import is compared with the file's own executor, layer by layer, and the report says so.
 """
+import io
 import re
 import sys
 from argparse import ArgumentTypeError
@@ -196,6 +197,13 @@ def show(imported, checks, console: Console, *, nodes: bool = False) -> None:
         console.print(note)
     for line in summary(checks):
         console.print(line)
+
+
+def report(imported, checks) -> str:
+    """The whole report of an import, as text."""
+    text = io.StringIO()
+    show(imported, checks, Console(width=120, file=text, markup=False, emoji=False), nodes=True)
+    return text.getvalue()
 
 
 def summary(checks) -> list[str]:

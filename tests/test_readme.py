@@ -41,6 +41,7 @@ def test_what_brevitas_trains_is_imported(program, capsys, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")     # Brevitas and its exporter warn of their own
+        pytest.importorskip("torch").manual_seed(0)
         exec(program, {})
     arguments = ["net.onnx", "--dataset", "digits", "--frames", "50", "-o", "net.npz"]
     assert convert.main(arguments) == 0

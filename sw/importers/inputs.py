@@ -15,8 +15,9 @@ NEAR = 1e-2         # of a code: how far its value by the scale may be rounded f
 CHANNELS = 2 ** 16  # of an input, or elements of a vector
 SPATIAL = {"Conv", "ConvInteger", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
            "ReduceMax", "ReduceMean", "ReduceSum"}
-SHAPED = SPATIAL | {"BatchNormalization", "Flatten", "Gather", "Pad", "Reshape", "Shape", "Slice",
-                    "Split", "Squeeze", "Unsqueeze"}
+FLAT = {"Flatten", "Reshape"}
+SHAPED = SPATIAL | {"BatchNormalization", "Gather", "Pad", "Slice", "Split", "Squeeze", "Unsqueeze"}
+COLOURS = (1, 3)            # that the pixels of an image may have
 MOVES = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast",
          "Sub", "Add")      # nodes that may stand before the one that scales pixels
 
@@ -78,35 +79,40 @@ def _lay_out(b, found):
     """Shape of a frame of the network, pixels before channels, and the place in it of each
     element of the file's input, which has the channels first or last."""
     size, (_, channels, *pixels) = math.prod(found.shape), found.shape
-    if pixels and _channels_last(b.graph):
-        b.shape = (*([1] if len(pixels) == 1 else []), *found.shape[1:])
-        b.where = np.arange(size).reshape(found.shape)
-    elif pixels:
-        spatial = any(node.op in SPATIAL for node in b.graph.nodes)
-        b.shape = (*([1] if len(pixels) == 1 else []), *pixels, channels) if spatial else (size,)
-        b.where = np.moveaxis(np.arange(size).reshape(*pixels, channels), -1, 0)[None]
-    else:
+    one = [1] if len(pixels) == 1 else []
+    images = any(node.op in SPATIAL for node in b.graph.nodes)
+    if not pixels:
         b.shape, b.where = (size,), np.arange(size)[None]
+        return
+    reader, last = _channels_last(b.graph)
+    if last and not (images and reader in FLAT):
+        b.shape = (size,) if reader in FLAT else (*one, *found.shape[1:])
+        b.where = np.arange(size).reshape(found.shape)
+    else:
+        b.shape = (*one, *pixels, channels) if images else (size,)
+        b.where = np.moveaxis(np.arange(size).reshape(*pixels, channels), -1, 0)[None]
 
 
 def _channels_last(graph):
-    """Whether the first node that tells the axes of the input apart takes the last for channels.
-    """
-    names = {graph.input.name}
+    """The first operator that tells the axes of the input apart, and whether it takes the last for
+    channels; a change of shape does where the last axis alone can be colours."""
+    names, shape = {graph.input.name}, graph.input.shape
     for node in graph.nodes:
-        if not names & set(node.inputs[:1]):
+        if not names & set(node.inputs[:1]) or node.op == "Shape":
             continue
         match node.op:
             case "Transpose":
-                return node.attributes.get("perm") in ([0, 3, 1, 2], [0, 2, 1])
+                return node.op, node.attributes.get("perm") in ([0, 3, 1, 2], [0, 2, 1])
             case "MatMul" | "MatMulInteger":
-                return True
+                return node.op, True
             case "MultiThreshold" if node.attributes.get("data_layout", "").endswith("C"):
-                return True
+                return node.op, True
+            case op if op in FLAT:
+                return op, shape[-1] in COLOURS and shape[1] not in COLOURS
             case op if op in SHAPED:
-                return False
+                return op, False
         names |= set(node.outputs)
-    return False
+    return "", False
 
 
 def begin(b, kind: Element, reading: Reading) -> None:

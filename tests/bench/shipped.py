@@ -131,10 +131,10 @@ def main():
 def show(name, results):
     """Print the results, a column each, and write them as ``name.json``."""
     table = Table("figure", *results)
-    for name, value in record.machine().items():
-        table.add_row(name, str(value))
-    for name in next(iter(results.values())):
-        table.add_row(name, *(str(result[name]) for result in results.values()))
+    for figure, value in record.machine().items():
+        table.add_row(figure, str(value))
+    for figure in next(iter(results.values())):
+        table.add_row(figure, *(str(result[figure]) for result in results.values()))
     Console().print(table)
     record.write(name, results)
 

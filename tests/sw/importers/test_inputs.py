@@ -191,3 +191,21 @@ def test_an_unknown_option_is_refused(name, value, message, tmp_path):
     with pytest.raises(ModelError) as error:
         load(tmp_path / "net.onnx", **{name: value})
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 5, 1), (1, 6, 5, 3), (1, 1, 6, 5), (1, 3, 6, 5)])
+def test_images_come_pixel_by_pixel_whatever_the_file_has_first(tmp_path, shape):
+    """A network without convolutions reads an image row by row, each pixel with its channels."""
+    size = int(np.prod(shape))
+    m = Model(*shape)
+    x = m("Reshape", m("Mul", m.input, 1 / 256), np.array([1, size]))
+    # The weights tell every element of the file's input apart.
+    output = m("MatMul", m.quant(x, 1 / 256, 8, signed=0), np.eye(size, dtype=np.float32))
+    imported = load(m.save(tmp_path, output), output="values")
+    assert imported.network.input.shape == (size,)
+    image = np.arange(size)
+    first = shape[1] in (1, 3)
+    expected = image.reshape(*shape[2:], shape[1]).transpose(2, 0, 1).reshape(-1) if first else image
+    found = imported.network.run(image[None])[0]
+    np.testing.assert_array_equal(found, expected)
+    assert check.check(imported, *check.frames(imported, 20), "random frames").equal

@@ -50,7 +50,9 @@ class Threshold(Layer):
                    | (self.thresholds > x.hi[:, None] + 1)).any(axis=1)
         if outside.any():
             c = int(np.argmax(outside))
-            raise ValueError(f"the thresholds of channel {c}, {self.thresholds[c].tolist()}, are "
+            more = ", …" if self.thresholds.shape[1] > 8 else ""
+            few = ", ".join(map(str, self.thresholds[c, :8])) + more
+            raise ValueError(f"the thresholds of channel {c}, [{few}], are "
                              f"not within {x.lo[c]} … {x.hi[c] + 1}, its input's range and one "
                              f"above; clamp them")
         codes, ones = self.codes, np.ones(channels, np.int64)

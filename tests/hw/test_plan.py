@@ -169,3 +169,36 @@ def test_a_layer_gets_the_datapath_of_least_cost_in_cells_and_memory():
     ways = {stage.way.name for cycles in (64, 1536)
             for stage in plan(network, Budget("test", 9000, 8), cycles=cycles).stages}
     assert ways <= {way.name for way in datapaths(layer, network.input)} and "booth" in ways
+
+
+def levels_network(rows=48, steps=255):
+    """8-bit activations between two layers, thresholds other in every channel."""
+    rng = np.random.default_rng(5)
+    hidden = Dense("hidden", ("input",), (bipolar(rng.choice([-1, 1], (rows, 30))),))
+    thresholds = np.sort(rng.integers(-1000, 1000, (rows, steps)), axis=1)
+    output = Dense("output", ("levels",), (bipolar(rng.choice([-1, 1], (5, rows))),))
+    return Network("levels", Tensor.full(UInt(8), (30,)), (
+        hidden, Threshold("levels", ("hidden",), thresholds, np.zeros(rows, bool), UInt(8)),
+        output, ArgMax("class", ("output",))))
+
+
+def test_tables_of_many_thresholds_are_block_rams_where_there_are_some():
+    network = levels_network()
+    found = plan(network, Budget("many", 60_000, 80), cycles=200)
+    without = plan(network, Budget("none", 60_000, 0), cycles=200)
+    stages = [next(stage for stage in each.stages if stage.layer == "levels")
+              for each in (found, without)]
+    assert [stage.block for stage in stages] == [True, False]
+    # Words that may decide in each of 8 stages: 48 channels times 1, 2, 4, … of 15 bits each.
+    assert stages[0].search and stages[0].blocks == sum(
+        ICE40.blocks(48 << stage, 15) for stage in range(1, 8))
+    assert found.cells < without.cells / 3
+
+
+def test_without_a_rate_asked_for_no_more_cells_are_taken_than_are_routed_soon(network):
+    large = Budget("large", 60_000, 200)
+    fastest = plan(network, large)
+    patient = plan(network, replace(large, fabric=replace(ICE40, patience=fastest.cells - 1)))
+    assert patient.cells < fastest.cells and patient.cycles > fastest.cycles
+    hasty = plan(network, replace(large, fabric=replace(ICE40, patience=100)))
+    assert 100 < hasty.cells < patient.cells        # the smallest, since none has so few

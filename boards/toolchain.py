@@ -57,10 +57,11 @@ def _command(module, entry, arguments):
     return [sys.executable, "-c", code, *arguments]
 
 
-def run_tool(module, entry, folder, log, arguments, stuck=lambda said: False):
+def run_tool(module, entry, folder, log, arguments, stuck=lambda said, silent: False):
     """Run a tool in ``folder`` (it sees no other temporary folder), its output in ``log``.
 
-    Raises :exc:`Stuck` once ``stuck`` says so of what it has said.
+    Raises :exc:`Stuck` once ``stuck`` says so of what it has said and for how many seconds it has
+    been silent since.
     """
     started = time.monotonic()
     name = entry.removeprefix("run_").replace("_", "-")
@@ -72,7 +73,8 @@ def run_tool(module, entry, folder, log, arguments, stuck=lambda said: False):
             while process.poll() is None:
                 if time.monotonic() - started > LIMIT:
                     raise ToolFailed(f"{name} did not end within {LIMIT} s; see {path}")
-                if stuck(path.read_text(errors="replace")):
+                silent = time.time() - path.stat().st_mtime
+                if stuck(path.read_text(errors="replace"), silent):
                     raise Stuck(f"{name} makes no progress any more; see {path}")
                 time.sleep(0.1)
         finally:

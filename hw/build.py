@@ -246,7 +246,7 @@ def _frames(network, count):
     if dataset in SAMPLES:
         sample = data.load(dataset, "sample")
         images = sample.images.reshape(len(sample), -1)
-        if images.shape[1] == network.input.channels:
+        if images.shape[1] == network.input.channels and network.input.element.holds(images):
             if count and count > len(sample):
                 raise UserError(f"--frames {count}: the sample of {dataset} has {len(sample)}")
             count = count or len(sample)

@@ -61,7 +61,7 @@ def add_import_options(p) -> None:
     """The options that say how a foreign model is read."""
     p.add_argument("--input", metavar="KIND",
                    help="raw: the network reads 8-bit pixels; codes: those of the file's first "
-                        "quantizer (default: raw for images, codes for all else)")
+                        "quantizer (default: raw for images and with --dataset, else codes)")
     p.add_argument("--pixel", metavar="SCALE[,OFFSET]", type=_pixel,
                    help="what the file's real input is of a raw pixel p: SCALE · p + OFFSET "
                         "(default: p where the file divides by about 255 itself, else p / 255)")
@@ -70,7 +70,7 @@ def add_import_options(p) -> None:
                         "outputs themselves (default: %(default)s)")
     p.add_argument("--dataset", metavar="NAME",
                    help="data set that the network is for, to compare on and to measure with: "
-                        "digits or mnist")
+                        "digits, mnist or fashion-mnist")
 
 
 def is_onnx(path) -> bool:
@@ -83,8 +83,8 @@ def refuse_import_options(options) -> None:
     for name, default in (("input", None), ("pixel", None), ("result", "decision"),
                           ("dataset", None)):
         if getattr(options, name) != default:
-            raise ValueError(f"--{name} says how an ONNX file is read; leave it out for networks "
-                             f"of this format")
+            raise ValueError(f"--{name} says how an ONNX file is read; leave it out where none is "
+                             f"given")
 
 
 def _pixel(text):
@@ -111,6 +111,8 @@ def convert(options, console: Console) -> None:
     if output is not None:
         if output.suffix.lower() not in (".npz", *ONNX):
             raise ValueError(f"{output}: a network is written as .npz or .onnx")
+        if output.resolve() == options.model.resolve():
+            raise ValueError(f"{output}: it is the file to read; choose another")
         if not output.parent.is_dir():
             raise ValueError(f"{output}: there is no folder {output.parent}; make it first")
     if options.frames < 1:

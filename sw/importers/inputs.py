@@ -7,7 +7,7 @@ import numpy as np
 
 from sw.element import Bipolar, Element, Int, Ternary, UInt
 from sw.importers.expression import Expression, evaluate, grid, leaf, steps
-from sw.importers.onnx_file import ModelError
+from sw.importers.onnx_file import CUSTOM, ModelError
 from sw.importers.signal import REAL, Signal, element_of
 from sw.network import Tensor
 
@@ -15,6 +15,7 @@ NEAR = 1e-2         # of a code: how far its value by the scale may be rounded f
 CHANNELS = 2 ** 16  # of an input, or elements of a vector
 SPATIAL = {"Conv", "ConvInteger", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
            "ReduceMax", "ReduceMean", "ReduceSum"}
+QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "MatMulInteger", "ConvInteger"}
 FLAT = {"Flatten", "Reshape"}
 SHAPED = SPATIAL | {"BatchNormalization", "Gather", "Pad", "Slice", "Split", "Squeeze", "Unsqueeze"}
 COLOURS = (1, 3)            # that the pixels of an image may have
@@ -204,6 +205,9 @@ def unquantized(b, signal: Signal) -> ModelError:
     """The refusal of a real input that no quantizer reads."""
     reader = next((str(node) for node in b.graph.nodes if signal.name in node.inputs),
                   "the output")
+    if not any(node.domain in CUSTOM or node.op in QUANTIZED for node in b.graph.nodes):
+        return ModelError(f"input {b.graph.input.name!r} goes into {reader}, and nothing in the "
+                          f"model is quantized; train it quantized (for example with Brevitas)")
     return ModelError(
         f"input {b.graph.input.name!r} goes into {reader} without a quantizer; quantize it (in "
         f"Brevitas with a QuantIdentity), or say that it takes 8-bit pixels (--input raw)")

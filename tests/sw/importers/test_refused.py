@@ -248,10 +248,18 @@ def test_weights_that_are_no_numbers(value, tmp_path):
 @pytest.mark.parametrize("option", [{}, {"input": "codes"}])
 def test_an_input_that_is_not_quantized(option, tmp_path):
     model = Model(1, SIZE)
-    refused(model.save(tmp_path, model.dense(model.input, SIZE, 3)),
+    x = model.quant(model.dense(model.input, SIZE, 3))
+    refused(model.save(tmp_path, model.dense(x, 3, 3)),
             "input 'x' goes into node matmul0 (MatMul) without a quantizer; quantize it (in "
             "Brevitas with a QuantIdentity), or say that it takes 8-bit pixels (--input raw)",
             **option)
+
+
+def test_a_model_that_is_not_quantized(tmp_path):
+    model = Model(1, SIZE)
+    refused(model.save(tmp_path, model.dense(model.input, SIZE, 3)),
+            "input 'x' goes into node matmul0 (MatMul), and nothing in the model is quantized; "
+            "train it quantized (for example with Brevitas)")
 
 
 def test_activations_that_are_not_quantized(tmp_path):

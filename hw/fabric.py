@@ -57,7 +57,7 @@ ICE40 = Fabric(((256, 16), (512, 8), (1024, 4), (2048, 2)), raw_operands=True,
 # bit of each byte is there from 9 bits on. A register without a look-up table before it is a logic
 # cell of the iCE40 and no LUT4 here; an adder there takes more of what is before it into its cells.
 # ``elements`` are those of tests.bench.datapaths (of others none is measured), ``scale`` is by the
-# shipped networks: their estimates are within 3 %, those of networks below 2,000 LUT4, which have
+# shipped networks: their estimates are within 7 %, those of networks below 2,000 LUT4, which have
 # more registers, up to a quarter too high.
 ECP5 = Fabric(((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
               raw_operands=False, adders=((4, 112), (2, 152), (1, 229)),

@@ -222,10 +222,8 @@ def summary(checks) -> list[str]:
             lines.append(f"  {found.ties:,} decisions are between classes of equal integers: the "
                          f"file's own rounding decides there, hardware takes the first")
         for layer in layers:
-            stray = layer.total - layer.equal - layer.rounded
             lines.append(f"  {layer}; the file's own floating-point sum is rounded across a step "
-                         f"there{f', but for {stray:,} of them' if stray else ''}: "
-                         f"{'; '.join(layer.first)}")
+                         f"there: {'; '.join(layer.first)}")
     return lines
 
 

@@ -60,6 +60,7 @@ class Builder:
         return self.constants[node.inputs[k]]
 
     def give(self, node, signal, became=None):
+        """Make ``signal`` the output of a node, and note what became of the node."""
         self.signals[node.outputs[0]] = replace(signal, name=node.outputs[0])
         if became:
             self.became[node] = became
@@ -92,6 +93,7 @@ class Builder:
         return layer.name
 
     def tap(self, layer, signal, scale, offset, value=None):
+        """Remember where the file shows the integers of a layer: :class:`Tap`."""
         if not (np.abs(offset) <= np.abs(scale) * ROUNDED).all():
             raise ModelError(f"tensor {signal.name!r} is a sum of multiples of "
                              f"{np.min(np.abs(scale)):.3g} and a bias of "

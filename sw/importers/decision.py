@@ -64,7 +64,11 @@ def _check_several(node, signal):
 
 
 def finish(b, output):
-    """The decision behind the last layer; the name of the tensor that it decides on."""
+    """Append the decision, or the output's values in order.
+
+    Returns the file's tensor that is decided on, and the level that a single output is compared
+    with (None of several); None where the output is values.
+    """
     names = b.graph.outputs
     found = [b.signals.get(name) for name in names]
     if None in found:

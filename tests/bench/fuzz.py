@@ -25,7 +25,7 @@ MEMORY = 4 * 2 ** 30    # bytes of address space of a worker
 FRAMES = 6              # that an import is compared on
 KEPT = Path("build/fuzz")
 FAILURES = ("traceback", "crash", "hang", "memory", "unnamed", "wrong")
-OTHERS = ("imported, others decided", "imported, rounded otherwise")   # to be looked at as well
+OTHERS = ("imported, others decided",)        # to be looked at as well
 
 
 def main():
@@ -145,21 +145,10 @@ def outcome(path: Path) -> tuple[str, str]:
     except BaseException as error:
         return "traceback", "check: " + described(error)
     if found.wrong:
-        says = f"{found.wrong}: {found.wrong.first[:2]}"
-        return "imported, rounded otherwise" if rounded(found.wrong) else "wrong", says
+        return "wrong", f"{found.wrong}: {found.wrong.first[:2]}"
     if found.decisions < found.frames:
         return "imported, others decided", str(found)
     return "imported equal" if found.equal else "imported, differences listed", ""
-
-
-def rounded(layer):
-    """Whether a layer differs by one level in places, or by the last bits of a float: a sum that
-    is next to a step of a quantizer, as those of a scale of 1/3 often are, is rounded across it.
-    """
-    pairs = [re.search(r": (\S+) here, (\S+) in the file", text) for text in layer.first]
-    return layer.equal > layer.total / 4 and all(
-        abs(float(here) - float(there)) <= max(2, 1e-5 * abs(float(here)))
-        for here, there in (found.groups() for found in pairs))
 
 
 def described(error):
